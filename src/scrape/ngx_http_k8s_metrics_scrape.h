@@ -1,0 +1,82 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#ifndef _NGX_HTTP_K8S_METRICS_SCRAPE_H_INCLUDED_
+#define _NGX_HTTP_K8S_METRICS_SCRAPE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_k8s_metrics_store_samples.h"
+#include "ngx_http_k8s_metrics_kube_client.h"
+
+
+/*
+ * Scrapes: each node that this worker owns, in a phase of its own within the
+ * resolution, at /metrics/resource of its kubelet, into the store.
+ */
+
+typedef struct ngx_http_k8s_metrics_scraper_s
+    ngx_http_k8s_metrics_scraper_t;
+
+typedef struct {
+    ngx_msec_t       resolution;        /* default 15 s, 10 s at least */
+    ngx_uint_t       kubelet_port;      /* default 10250 */
+    ngx_flag_t       use_node_status_port;      /* default off */
+    ngx_array_t     *address_types;     /* of ngx_http_k8s_metrics_addr_e */
+    ngx_str_t        certificate_authority;     /* file */
+    ngx_flag_t       insecure_tls;
+    ngx_str_t        client_certificate;        /* file */
+    ngx_str_t        client_key;                /* file */
+    ngx_msec_t       request_timeout;   /* default 10 s */
+    ngx_flag_t       completely_insecure;
+    ngx_str_t        node_selector;     /* validated label selector */
+
+    /* made by the check */
+    ngx_ssl_t       *ssl;               /* NULL: plain HTTP */
+    unsigned         verify:1;
+} ngx_http_k8s_metrics_scrape_conf_t;
+
+
+/* Sets everything to nginx's UNSET. */
+void ngx_http_k8s_metrics_scrape_conf_init(
+    ngx_http_k8s_metrics_scrape_conf_t *conf);
+
+/* Directive k8s_metrics_kubelet_preferred_address_types TYPE ... */
+char *ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
+/*
+ * After the configuration was read: defaults, ranges, mutual exclusions, files
+ * readable and well-formed; kubelets get the API server's CA and client
+ * certificate ("kube", loaded) where none is given.  NGX_OK, or NGX_ERROR
+ * (EMERG names the directive).
+ */
+ngx_int_t ngx_http_k8s_metrics_scrape_conf_check(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf,
+    ngx_http_k8s_metrics_kube_conf_t *kube);
+
+/* Worker start: nothing runs yet.  NULL on error (logged). */
+ngx_http_k8s_metrics_scraper_t *ngx_http_k8s_metrics_scraper(
+    ngx_cycle_t *cycle, ngx_http_k8s_metrics_scrape_conf_t *conf,
+    ngx_http_k8s_metrics_kube_client_t *client,
+    ngx_http_k8s_metrics_store_t *store);
+
+/*
+ * Every 250 ms: takes up nodes that came or changed, drops those that went or
+ * are another worker's now.  Nothing is scraped before the first node and pod
+ * lists are complete.
+ */
+void ngx_http_k8s_metrics_scraper_tick(
+    ngx_http_k8s_metrics_scraper_t *scraper);
+
+/* The role is gone or the worker exits: cancel scrapes, close connections. */
+void ngx_http_k8s_metrics_scraper_stop(
+    ngx_http_k8s_metrics_scraper_t *scraper);
+
+
+#endif /* _NGX_HTTP_K8S_METRICS_SCRAPE_H_INCLUDED_ */

@@ -1,0 +1,354 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_k8s_metrics_scrape.h"
+
+
+#define NGX_HTTP_K8S_METRICS_MIN_RESOLUTION  10000
+#define NGX_HTTP_K8S_METRICS_PEM_SIZE        (1024 * 1024)
+
+
+static ngx_int_t ngx_http_k8s_metrics_scrape_times(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf);
+static ngx_int_t ngx_http_k8s_metrics_scrape_exclusions(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf);
+static ngx_int_t ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf,
+    ngx_http_k8s_metrics_kube_conf_t *kube);
+static ngx_int_t ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf,
+    const char *directive, ngx_str_t *file, ngx_str_t *pem);
+static ngx_array_t *ngx_http_k8s_metrics_scrape_default_types(ngx_conf_t *cf);
+
+
+static ngx_conf_enum_t  ngx_http_k8s_metrics_address_types[] = {
+    { ngx_string("Hostname"), NGX_HTTP_K8S_METRICS_ADDR_HOSTNAME },
+    { ngx_string("InternalIP"), NGX_HTTP_K8S_METRICS_ADDR_INTERNAL_IP },
+    { ngx_string("ExternalIP"), NGX_HTTP_K8S_METRICS_ADDR_EXTERNAL_IP },
+    { ngx_string("InternalDNS"), NGX_HTTP_K8S_METRICS_ADDR_INTERNAL_DNS },
+    { ngx_string("ExternalDNS"), NGX_HTTP_K8S_METRICS_ADDR_EXTERNAL_DNS },
+    { ngx_null_string, 0 }
+};
+
+
+void
+ngx_http_k8s_metrics_scrape_conf_init(ngx_http_k8s_metrics_scrape_conf_t *conf)
+{
+    conf->resolution = NGX_CONF_UNSET_MSEC;
+    conf->kubelet_port = NGX_CONF_UNSET_UINT;
+    conf->use_node_status_port = NGX_CONF_UNSET;
+    conf->insecure_tls = NGX_CONF_UNSET;
+    conf->request_timeout = NGX_CONF_UNSET_MSEC;
+    conf->completely_insecure = NGX_CONF_UNSET;
+}
+
+
+char *
+ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_k8s_metrics_scrape_conf_t  *sc;
+
+    ngx_str_t        *value;
+    ngx_uint_t        i, n, *type;
+    ngx_conf_enum_t  *e;
+
+    sc = (ngx_http_k8s_metrics_scrape_conf_t *) ((u_char *) conf
+                                                 + cmd->offset);
+
+    if (sc->address_types) {
+        return "is duplicate";
+    }
+
+    sc->address_types = ngx_array_create(cf->pool, 5, sizeof(ngx_uint_t));
+    if (sc->address_types == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+    e = ngx_http_k8s_metrics_address_types;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (n = 0; e[n].name.len; n++) {
+            if (e[n].name.len == value[i].len
+                && ngx_strncmp(e[n].name.data, value[i].data, value[i].len)
+                   == 0)
+            {
+                break;
+            }
+        }
+
+        if (e[n].name.len == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address type \"%V\", it must be one "
+                               "of Hostname, InternalIP, ExternalIP, "
+                               "InternalDNS, ExternalDNS", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        type = ngx_array_push(sc->address_types);
+        if (type == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *type = e[n].value;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_scrape_conf_check(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf,
+    ngx_http_k8s_metrics_kube_conf_t *kube)
+{
+    ngx_int_t                        rc;
+    ngx_str_t                        error;
+    ngx_http_k8s_metrics_selector_t  selector;
+
+    if (ngx_http_k8s_metrics_scrape_times(cf, conf) != NGX_OK
+        || ngx_http_k8s_metrics_scrape_exclusions(cf, conf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (conf->address_types == NULL) {
+        conf->address_types = ngx_http_k8s_metrics_scrape_default_types(cf);
+
+        if (conf->address_types == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    rc = ngx_http_k8s_metrics_label_selector(cf->pool, &conf->node_selector,
+                                             &selector, &error);
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "invalid \"k8s_metrics_node_selector\" \"%V\": %V",
+                      &conf->node_selector, &error);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_k8s_metrics_scrape_tls(cf, conf, kube);
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_times(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf)
+{
+    ngx_conf_init_msec_value(conf->resolution, 15000);
+    ngx_conf_init_uint_value(conf->kubelet_port, 10250);
+    ngx_conf_init_value(conf->use_node_status_port, 0);
+
+    if (conf->resolution < NGX_HTTP_K8S_METRICS_MIN_RESOLUTION) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"k8s_metrics_resolution\" must be 10s at least, "
+                      "kubelets have nothing newer");
+        return NGX_ERROR;
+    }
+
+    if (conf->request_timeout == NGX_CONF_UNSET_MSEC) {
+        conf->request_timeout = ngx_min(10000, conf->resolution / 10 * 9);
+    }
+
+    if (conf->request_timeout == 0
+        || conf->request_timeout > conf->resolution / 10 * 9)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"k8s_metrics_kubelet_request_timeout\" must be over 0 "
+                      "and at most 9/10 of \"k8s_metrics_resolution\"");
+        return NGX_ERROR;
+    }
+
+    if (conf->kubelet_port == 0 || conf->kubelet_port > 65535) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"k8s_metrics_kubelet_port\" must be 1 to 65535");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_exclusions(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf)
+{
+    const char  *other;
+
+    ngx_conf_init_value(conf->insecure_tls, 0);
+    ngx_conf_init_value(conf->completely_insecure, 0);
+
+    if ((conf->client_certificate.len == 0) != (conf->client_key.len == 0)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"k8s_metrics_kubelet_client_certificate\" and "
+                      "\"k8s_metrics_kubelet_client_key\" need each other");
+        return NGX_ERROR;
+    }
+
+    if (conf->certificate_authority.len && conf->insecure_tls) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"k8s_metrics_kubelet_certificate_authority\" and "
+                      "\"k8s_metrics_kubelet_insecure_tls on\" exclude each "
+                      "other");
+        return NGX_ERROR;
+    }
+
+    if (!conf->completely_insecure) {
+        return NGX_OK;
+    }
+
+    other = conf->insecure_tls ? "insecure_tls on"
+            : conf->certificate_authority.len ? "certificate_authority"
+            : conf->client_certificate.len ? "client_certificate" : NULL;
+
+    if (other) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"k8s_metrics_kubelet_completely_insecure on\" and "
+                      "\"k8s_metrics_kubelet_%s\" exclude each other", other);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf,
+    ngx_http_k8s_metrics_kube_conf_t *kube)
+{
+    ngx_str_t  ca, cert, key;
+
+    if (conf->completely_insecure) {
+        return NGX_OK;
+    }
+
+    ca = kube->ca;
+    cert = kube->cert;
+    key = kube->key;
+
+    if (conf->certificate_authority.len
+        && ngx_http_k8s_metrics_scrape_pem(cf,
+                                 "k8s_metrics_kubelet_certificate_authority",
+                                 &conf->certificate_authority, &ca)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (conf->client_certificate.len
+        && (ngx_http_k8s_metrics_scrape_pem(cf,
+                                    "k8s_metrics_kubelet_client_certificate",
+                                    &conf->client_certificate, &cert)
+            != NGX_OK
+            || ngx_http_k8s_metrics_scrape_pem(cf,
+                                    "k8s_metrics_kubelet_client_key",
+                                    &conf->client_key, &key)
+               != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    conf->verify = !conf->insecure_tls;
+
+    conf->ssl = ngx_http_k8s_metrics_fetch_ssl(cf->pool, cf->log,
+                                               NGX_LOG_EMERG, "kubelets",
+                                               &ca, &cert, &key);
+
+    return conf->ssl ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf, const char *directive,
+    ngx_str_t *file, ngx_str_t *pem)
+{
+    ssize_t          n;
+    ngx_fd_t         fd;
+    ngx_file_t       f;
+    ngx_file_info_t  fi;
+
+    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
+                      "\"%s\": " ngx_open_file_n " \"%V\" failed",
+                      directive, file);
+        return NGX_ERROR;
+    }
+
+    n = NGX_ERROR;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR
+        || ngx_file_size(&fi) > NGX_HTTP_K8S_METRICS_PEM_SIZE)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\": \"%V\" is no file of at most 1 MB", directive,
+                      file);
+        goto done;
+    }
+
+    pem->data = ngx_pnalloc(cf->pool, ngx_file_size(&fi) + 1);
+    if (pem->data == NULL) {
+        goto done;
+    }
+
+    ngx_memzero(&f, sizeof(ngx_file_t));
+
+    f.fd = fd;
+    f.name = *file;
+    f.log = cf->log;
+
+    n = ngx_read_file(&f, pem->data, ngx_file_size(&fi), 0);
+
+    if (n >= 0) {
+        pem->len = n;
+    }
+
+done:
+
+    (void) ngx_close_file(fd);
+
+    return (n < 0) ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_array_t *
+ngx_http_k8s_metrics_scrape_default_types(ngx_conf_t *cf)
+{
+    ngx_uint_t   *type;
+    ngx_array_t  *types;
+
+    types = ngx_array_create(cf->pool, 3, sizeof(ngx_uint_t));
+    if (types == NULL) {
+        return NULL;
+    }
+
+    type = ngx_array_push_n(types, 3);
+    if (type == NULL) {
+        return NULL;
+    }
+
+    type[0] = NGX_HTTP_K8S_METRICS_ADDR_INTERNAL_IP;
+    type[1] = NGX_HTTP_K8S_METRICS_ADDR_EXTERNAL_IP;
+    type[2] = NGX_HTTP_K8S_METRICS_ADDR_HOSTNAME;
+
+    return types;
+}

@@ -1,0 +1,117 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#ifndef _NGX_HTTP_K8S_METRICS_SCRAPE_INTERNAL_H_INCLUDED_
+#define _NGX_HTTP_K8S_METRICS_SCRAPE_INTERNAL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_http_k8s_metrics_scrape.h"
+#include "ngx_http_k8s_metrics_exposition.h"
+
+
+/* kubelets refresh a container's counters every 10 to 15 s */
+#define NGX_HTTP_K8S_METRICS_MIN_WINDOW      10000
+
+#define NGX_HTTP_K8S_METRICS_LOG_INTERVAL    60000
+#define NGX_HTTP_K8S_METRICS_LOG_LINES       100
+
+
+typedef struct ngx_http_k8s_metrics_parser_s  ngx_http_k8s_metrics_parser_t;
+
+/* A parser that no scrape uses keeps its memory for the next one. */
+struct ngx_http_k8s_metrics_parser_s {
+    ngx_http_k8s_metrics_exposition_t        exposition;
+    ngx_http_k8s_metrics_parser_t           *next;
+};
+
+
+struct ngx_http_k8s_metrics_scraper_s {
+    ngx_http_k8s_metrics_scrape_conf_t      *conf;
+    ngx_http_k8s_metrics_kube_client_t      *client;
+    ngx_http_k8s_metrics_store_t            *store;
+    ngx_log_t                               *log;
+    ngx_rbtree_t                             tree;      /* by name */
+    ngx_rbtree_node_t                        sentinel;
+    ngx_queue_t                              nodes;
+    ngx_uint_t                               nnodes;
+    ngx_uint_t                               epoch;
+    ngx_uint_t                               max_idle;  /* connections */
+    ngx_uint_t                               nworkers;
+    uint64_t                                 version;   /* seen of nodes */
+    ngx_msec_t                               synced;
+    ngx_http_k8s_metrics_parser_t           *parsers;   /* free ones */
+    ngx_msec_t                               log_since;
+    ngx_uint_t                               log_lines;
+    ngx_uint_t                               log_dropped;
+    unsigned                                 started:1;
+    unsigned                                 warned:1;
+};
+
+
+/* A node that this worker scrapes; heap memory. */
+typedef struct {
+    void                                    *data;
+    void                                    *dummy[2];
+    ngx_socket_t                             fd;    /* where the debug log
+                                                       of a timer reads it */
+    ngx_str_node_t                           sn;
+    ngx_queue_t                              queue;
+    ngx_http_k8s_metrics_scraper_t          *scraper;
+    ngx_http_k8s_metrics_ref_t               ref;
+    uint32_t                                 hash;
+    uint64_t                                 version;
+    ngx_uint_t                               epoch;
+    ngx_event_t                              timer;
+
+    ngx_str_t                                path;
+    ngx_str_t                                address;   /* as text */
+    in_port_t                                port;
+    ngx_http_k8s_metrics_peer_t             *peer;
+    char                                     unusable[128]; /* why no peer */
+
+    ngx_http_k8s_metrics_fetch_t            *fetch;
+    ngx_http_k8s_metrics_parser_t           *parser;
+    ngx_msec_t                               started;
+    ngx_msec_t                               logged;
+    ngx_uint_t                               rounds;
+    ngx_uint_t                               failures;  /* in a row */
+    ngx_uint_t                               silent;    /* since the log */
+} ngx_http_k8s_metrics_kubelet_t;
+
+
+/* --- one kubelet: its address and its times (scrape_kubelet.c) ----------- */
+
+/* NULL without memory.  Nothing is armed. */
+ngx_http_k8s_metrics_kubelet_t *ngx_http_k8s_metrics_kubelet_create(
+    ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_target_t *target);
+
+/* Takes over address, port and path; the connection goes when they differ. */
+void ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_target_t *target);
+
+/* Cancels its scrape, closes its connection, frees it. */
+void ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* Arms the first scrape in "delay" ms, or at the node's phase. */
+void ngx_http_k8s_metrics_kubelet_first(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_msec_t delay);
+void ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k);
+
+
+/* --- one scrape (scrape_run.c) -------------------------------------------- */
+
+/* Begins a scrape; a failure is logged and counted, never returned. */
+void ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* Gives a parser that an ended or cancelled scrape had back. */
+void ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k);
+
+
+#endif /* _NGX_HTTP_K8S_METRICS_SCRAPE_INTERNAL_H_INCLUDED_ */

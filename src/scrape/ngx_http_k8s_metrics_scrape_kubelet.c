@@ -1,0 +1,378 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_http_k8s_metrics_scrape_internal.h"
+
+
+/* longer than two resolutions of a minute: a kubelet closes at its own time */
+#define NGX_HTTP_K8S_METRICS_KUBELET_IDLE  150000
+
+
+static ngx_str_t *ngx_http_k8s_metrics_kubelet_address(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_node_t *node);
+static void ngx_http_k8s_metrics_kubelet_connect(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_str_t *address);
+static ngx_int_t ngx_http_k8s_metrics_kubelet_copy(ngx_str_t *dst,
+    ngx_str_t *src, ngx_log_t *log);
+static ngx_uint_t ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path);
+static void ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev);
+
+
+static ngx_str_t  ngx_http_k8s_metrics_resource_path =
+    ngx_string("/metrics/resource");
+
+
+ngx_http_k8s_metrics_kubelet_t *
+ngx_http_k8s_metrics_kubelet_create(ngx_http_k8s_metrics_scraper_t *s,
+    ngx_http_k8s_metrics_target_t *target)
+{
+    ngx_http_k8s_metrics_kubelet_t  *k;
+
+    k = ngx_calloc(sizeof(ngx_http_k8s_metrics_kubelet_t), s->log);
+    if (k == NULL) {
+        return NULL;
+    }
+
+    if (ngx_http_k8s_metrics_kubelet_copy(&k->sn.str, &target->node.name,
+                                          s->log)
+        != NGX_OK)
+    {
+        ngx_free(k);
+        return NULL;
+    }
+
+    k->fd = (ngx_socket_t) -1;
+    k->scraper = s;
+    k->hash = target->hash;
+    k->sn.node.key = target->hash;
+
+    k->timer.data = k;
+    k->timer.log = s->log;
+    k->timer.handler = ngx_http_k8s_metrics_kubelet_timer;
+    k->timer.cancelable = 1;
+
+    ngx_http_k8s_metrics_kubelet_update(k, target);
+
+    return k;
+}
+
+
+void
+ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_target_t *target)
+{
+    in_port_t                        port;
+    ngx_str_t                       *address, *path;
+    ngx_http_k8s_metrics_scraper_t  *s;
+
+    s = k->scraper;
+
+    k->ref = target->ref;
+    k->version = target->version;
+
+    path = &target->node.path;
+
+    if (!ngx_http_k8s_metrics_kubelet_path_ok(path)) {
+
+        if (path->len) {
+            ngx_log_error(NGX_LOG_WARN, s->log, 0,
+                          "k8s_metrics: the annotation "
+                          "metrics.k8s.io/resource-metrics-path of node "
+                          "\"%V\" is no plain path under /metrics: ignored",
+                          &k->sn.str);
+        }
+
+        path = &ngx_http_k8s_metrics_resource_path;
+    }
+
+    if (path->len != k->path.len
+        || ngx_memcmp(path->data, k->path.data, path->len) != 0)
+    {
+        if (ngx_http_k8s_metrics_kubelet_copy(&k->path, path, s->log)
+            != NGX_OK)
+        {
+            return;
+        }
+    }
+
+    port = (in_port_t) s->conf->kubelet_port;
+
+    if (s->conf->use_node_status_port && target->node.port) {
+        port = target->node.port;
+    }
+
+    address = ngx_http_k8s_metrics_kubelet_address(k, &target->node);
+
+    if (k->peer && address && port == k->port
+        && address->len == k->address.len
+        && ngx_memcmp(address->data, k->address.data, address->len) == 0)
+    {
+        return;
+    }
+
+    if (k->peer) {
+        ngx_http_k8s_metrics_peer_destroy(k->peer);
+        ngx_http_k8s_metrics_scrape_release(k);
+        k->peer = NULL;
+    }
+
+    k->port = port;
+
+    if (address) {
+        ngx_http_k8s_metrics_kubelet_connect(k, address);
+    }
+}
+
+
+/* The first address of the first preferred type that the node has. */
+
+static ngx_str_t *
+ngx_http_k8s_metrics_kubelet_address(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_node_t *node)
+{
+    u_char       addr[16];
+    ngx_str_t   *text;
+    ngx_uint_t   i, n, *types, named;
+
+    types = k->scraper->conf->address_types->elts;
+    named = 0;
+
+    for (i = 0; i < k->scraper->conf->address_types->nelts; i++) {
+        for (n = 0; n < node->naddrs; n++) {
+
+            if ((ngx_uint_t) node->addrs[n].type != types[i]) {
+                continue;
+            }
+
+            text = &node->addrs[n].text;
+
+            if (ngx_inet_addr(text->data, text->len) != INADDR_NONE
+                || ngx_inet6_addr(text->data, text->len, addr) == NGX_OK)
+            {
+                return text;
+            }
+
+            named = 1;
+        }
+    }
+
+    (void) ngx_cpystrn((u_char *) k->unusable,
+                 (u_char *) (named
+                    ? "its addresses of the preferred types are names, "
+                      "and this version takes IP addresses only"
+                    : "it has no address of the preferred types"),
+                 sizeof(k->unusable));
+
+    return NULL;
+}
+
+
+static void
+ngx_http_k8s_metrics_kubelet_connect(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_str_t *address)
+{
+    u_char                             text[NGX_SOCKADDR_STRLEN];
+    ngx_addr_t                         addr;
+    ngx_pool_t                        *pool;
+    ngx_http_k8s_metrics_scraper_t    *s;
+    ngx_http_k8s_metrics_peer_conf_t   pc;
+
+    s = k->scraper;
+
+    if (ngx_http_k8s_metrics_kubelet_copy(&k->address, address, s->log)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    pool = ngx_create_pool(1024, s->log);
+    if (pool == NULL) {
+        return;
+    }
+
+    ngx_memzero(&pc, sizeof(ngx_http_k8s_metrics_peer_conf_t));
+
+    if (ngx_parse_addr(pool, &addr, address->data, address->len) != NGX_OK) {
+        goto done;
+    }
+
+    ngx_inet_set_port(addr.sockaddr, k->port);
+
+    pc.sockaddr = addr.sockaddr;
+    pc.socklen = addr.socklen;
+    pc.name.data = text;
+    pc.name.len = ngx_sock_ntop(addr.sockaddr, addr.socklen, text,
+                                NGX_SOCKADDR_STRLEN, 1);
+    pc.host = pc.name;
+    pc.ssl = s->conf->ssl;
+    pc.verify = s->conf->verify;
+    pc.tls_name = *address;
+    pc.max_idle = (s->nnodes < s->max_idle);
+    pc.idle_timeout = NGX_HTTP_K8S_METRICS_KUBELET_IDLE;
+
+    k->peer = ngx_http_k8s_metrics_peer_create(&pc, s->log);
+
+done:
+
+    if (k->peer == NULL) {
+        (void) ngx_cpystrn((u_char *) k->unusable, (u_char *) "no memory",
+                           sizeof(k->unusable));
+    }
+
+    ngx_destroy_pool(pool);
+}
+
+
+void
+ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    if (k->timer.timer_set) {
+        ngx_del_timer(&k->timer);
+    }
+
+    if (k->peer) {
+        ngx_http_k8s_metrics_peer_destroy(k->peer);
+    }
+
+    ngx_http_k8s_metrics_scrape_release(k);
+
+    if (k->address.data) {
+        ngx_free(k->address.data);
+    }
+
+    if (k->path.data) {
+        ngx_free(k->path.data);
+    }
+
+    ngx_free(k->sn.str.data);
+    ngx_free(k);
+}
+
+
+void
+ngx_http_k8s_metrics_kubelet_first(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_msec_t delay)
+{
+    ngx_add_timer(&k->timer, delay);
+}
+
+
+/*
+ * A node's phase is its hash within the resolution, on the monotonic clock
+ * that all workers share: the same after a reload or in another worker.  The
+ * second scrape comes as soon as the counters can have moved.
+ */
+
+void
+ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    ngx_msec_t  delay, phase, resolution, since;
+
+    if (k->rounds == 1) {
+        since = ngx_current_msec - k->started;
+        delay = (since < NGX_HTTP_K8S_METRICS_MIN_WINDOW)
+                ? NGX_HTTP_K8S_METRICS_MIN_WINDOW - since : 1;
+
+        ngx_add_timer(&k->timer, delay);
+        return;
+    }
+
+    resolution = k->scraper->conf->resolution;
+    phase = k->hash % resolution;
+
+    delay = (phase + resolution - ngx_current_msec % resolution) % resolution;
+
+    if (k->rounds) {
+        since = ngx_current_msec + delay - k->started;
+
+        if (since < NGX_HTTP_K8S_METRICS_MIN_WINDOW) {
+            delay += resolution;
+        }
+    }
+
+    ngx_add_timer(&k->timer, ngx_max(delay, 1));
+}
+
+
+static void
+ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev)
+{
+    ngx_http_k8s_metrics_kubelet_t  *k;
+
+    k = ev->data;
+
+    if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    /* a scrape cannot outlive its resolution: the time-out is below it */
+
+    if (k->fetch == NULL) {
+        ngx_http_k8s_metrics_scrape_run(k);
+    }
+
+    ngx_http_k8s_metrics_kubelet_next(k);
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_kubelet_copy(ngx_str_t *dst, ngx_str_t *src,
+    ngx_log_t *log)
+{
+    u_char  *p;
+
+    p = ngx_alloc(src->len + 1, log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, src->data, src->len);
+    p[src->len] = '\0';
+
+    if (dst->data) {
+        ngx_free(dst->data);
+    }
+
+    dst->data = p;
+    dst->len = src->len;
+
+    return NGX_OK;
+}
+
+
+/* A request line is made of it: printable, no blank, below /metrics. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path)
+{
+    size_t  i;
+
+    if (path->len < 8 || path->len > 1024
+        || ngx_strncmp(path->data, "/metrics", 8) != 0
+        || (path->len > 8 && path->data[8] != '/'))
+    {
+        return 0;
+    }
+
+    for (i = 0; i < path->len; i++) {
+
+        if (path->data[i] <= ' ' || path->data[i] >= 0x7f
+            || path->data[i] == '#' || path->data[i] == '?')
+        {
+            return 0;
+        }
+
+        if (path->data[i] == '.' && path->data[i - 1] == '/') {
+            return 0;
+        }
+    }
+
+    return 1;
+}

@@ -1,0 +1,341 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_http_k8s_metrics_scrape_internal.h"
+
+
+/* what one node may send and have kept, whatever it is */
+#define NGX_HTTP_K8S_METRICS_SCRAPE_OK       200
+#define NGX_HTTP_K8S_METRICS_MAX_BODY        (16 * 1024 * 1024)
+#define NGX_HTTP_K8S_METRICS_MAX_CONTAINERS  20000
+#define NGX_HTTP_K8S_METRICS_MAX_NAMES       (4 * 1024 * 1024)
+
+
+static ngx_int_t ngx_http_k8s_metrics_scrape_parser(
+    ngx_http_k8s_metrics_kubelet_t *k);
+static ngx_int_t ngx_http_k8s_metrics_scrape_header(void *data,
+    ngx_http_k8s_metrics_response_t *res);
+static ngx_int_t ngx_http_k8s_metrics_scrape_body(void *data, u_char *p,
+    size_t len);
+static void ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
+    ngx_http_k8s_metrics_response_t *res);
+static const char *ngx_http_k8s_metrics_scrape_result(
+    ngx_http_k8s_metrics_kubelet_t *k);
+static const char *ngx_http_k8s_metrics_scrape_status(ngx_uint_t status);
+static void ngx_http_k8s_metrics_scrape_failed(
+    ngx_http_k8s_metrics_kubelet_t *k, const char *reason);
+static ngx_uint_t ngx_http_k8s_metrics_scrape_may_log(
+    ngx_http_k8s_metrics_kubelet_t *k);
+
+
+static const ngx_http_k8s_metrics_fetch_handlers_t
+    ngx_http_k8s_metrics_scrape_handlers =
+{
+    ngx_http_k8s_metrics_scrape_header,
+    ngx_http_k8s_metrics_scrape_body,
+    ngx_http_k8s_metrics_scrape_done
+};
+
+
+void
+ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    struct timeval                      tv;
+    ngx_http_k8s_metrics_scraper_t     *s;
+    ngx_http_k8s_metrics_fetch_conf_t   fc;
+
+    s = k->scraper;
+
+    k->started = ngx_current_msec;
+    k->rounds++;
+
+    ngx_http_k8s_metrics_store_scrape_started(s->store, k->started);
+
+    if (k->peer == NULL) {
+        ngx_http_k8s_metrics_scrape_failed(k, k->unusable);
+        return;
+    }
+
+    if (ngx_http_k8s_metrics_scrape_parser(k) != NGX_OK) {
+        ngx_http_k8s_metrics_scrape_failed(k, "no memory");
+        return;
+    }
+
+    ngx_gettimeofday(&tv);
+
+    ngx_http_k8s_metrics_exposition_start(&k->parser->exposition,
+                                          (int64_t) tv.tv_sec * 1000000000
+                                          + (int64_t) tv.tv_usec * 1000);
+
+    ngx_memzero(&fc, sizeof(ngx_http_k8s_metrics_fetch_conf_t));
+
+    ngx_str_set(&fc.method, "GET");
+    ngx_str_set(&fc.headers, "Accept: text/plain;version=0.0.4\r\n"
+                             "User-Agent: ngx_http_k8s_metrics\r\n");
+
+    fc.uri = k->path;
+    fc.connect_timeout = s->conf->request_timeout;
+    fc.read_timeout = s->conf->request_timeout;
+    fc.deadline = s->conf->request_timeout;
+    fc.max_body = NGX_HTTP_K8S_METRICS_MAX_BODY;
+    fc.handlers = &ngx_http_k8s_metrics_scrape_handlers;
+    fc.data = k;
+
+    if (!s->conf->completely_insecure) {
+        fc.token = ngx_http_k8s_metrics_kube_token(s->client);
+    }
+
+    k->fetch = ngx_http_k8s_metrics_fetch_start(k->peer, &fc, s->log);
+
+    if (k->fetch == NULL) {
+        ngx_http_k8s_metrics_scrape_release(k);
+        ngx_http_k8s_metrics_scrape_failed(k, "no request could be started");
+    }
+}
+
+
+void
+ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    k->fetch = NULL;
+
+    if (k->parser) {
+        k->parser->next = k->scraper->parsers;
+        k->scraper->parsers = k->parser;
+        k->parser = NULL;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_parser(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    ngx_http_k8s_metrics_parser_t   *parser;
+    ngx_http_k8s_metrics_scraper_t  *s;
+
+    s = k->scraper;
+
+    if (s->parsers) {
+        k->parser = s->parsers;
+        s->parsers = k->parser->next;
+
+        return NGX_OK;
+    }
+
+    parser = ngx_calloc(sizeof(ngx_http_k8s_metrics_parser_t), s->log);
+    if (parser == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_k8s_metrics_exposition_init(&parser->exposition, s->log,
+                                         NGX_HTTP_K8S_METRICS_MAX_CONTAINERS,
+                                         NGX_HTTP_K8S_METRICS_MAX_NAMES);
+    k->parser = parser;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_header(void *data,
+    ngx_http_k8s_metrics_response_t *res)
+{
+    return (res->status == NGX_HTTP_K8S_METRICS_SCRAPE_OK) ? NGX_OK
+                                                           : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_body(void *data, u_char *p, size_t len)
+{
+    ngx_http_k8s_metrics_kubelet_t *k = data;
+
+    return ngx_http_k8s_metrics_exposition_feed(&k->parser->exposition, p,
+                                                len);
+}
+
+
+static void
+ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
+    ngx_http_k8s_metrics_response_t *res)
+{
+    ngx_http_k8s_metrics_kubelet_t *k = data;
+
+    const char  *reason;
+
+    if (res->status && res->status != NGX_HTTP_K8S_METRICS_SCRAPE_OK) {
+        reason = ngx_http_k8s_metrics_scrape_status(res->status);
+
+    } else if (rc != NGX_OK) {
+        reason = res->error;
+
+    } else {
+        reason = ngx_http_k8s_metrics_scrape_result(k);
+    }
+
+    ngx_http_k8s_metrics_scrape_release(k);
+
+    if (reason) {
+        ngx_http_k8s_metrics_scrape_failed(k, reason);
+        return;
+    }
+
+    if (k->failures) {
+        ngx_log_error(NGX_LOG_NOTICE, k->scraper->log, 0,
+                      "k8s_metrics: node \"%V\" is scraped again after %ui "
+                      "failures", &k->sn.str, k->failures);
+    }
+
+    k->failures = 0;
+    k->silent = 0;
+    k->logged = 0;
+}
+
+
+/* NULL, or why this body is a failed scrape. */
+
+static const char *
+ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    ngx_int_t                          rc;
+    ngx_http_k8s_metrics_scrape_t      scrape;
+    ngx_http_k8s_metrics_scraper_t    *s;
+    ngx_http_k8s_metrics_exposition_t *e;
+
+    s = k->scraper;
+    e = &k->parser->exposition;
+
+    if (ngx_http_k8s_metrics_exposition_end(e) != NGX_OK) {
+        return "no memory";
+    }
+
+    if (e->scrape_error) {
+        return "the kubelet says that it could not collect (scrape_error 1)";
+    }
+
+    if (!e->has_node && e->npods == 0) {
+        return "the answer has no usable series";
+    }
+
+    ngx_memzero(&scrape, sizeof(ngx_http_k8s_metrics_scrape_t));
+
+    scrape.node = k->ref;
+    scrape.scraped = k->started;
+    scrape.has_node = e->has_node;
+    scrape.usage = e->node;
+    scrape.npods = e->npods;
+    scrape.pods = e->pods;
+
+    rc = ngx_http_k8s_metrics_store_scraped(s->store, &scrape,
+                                            (int64_t) s->conf->resolution
+                                            * 1000000);
+
+    return (rc == NGX_ABORT) ? "the zone is full" : NULL;
+}
+
+
+static const char *
+ngx_http_k8s_metrics_scrape_status(ngx_uint_t status)
+{
+    switch (status) {
+
+    case 401:
+        return "401 Unauthorized: the kubelet does not take our token (is its "
+               "webhook authentication on?)";
+
+    case 403:
+        return "403 Forbidden: the ClusterRole lacks nodes/metrics";
+
+    case 404:
+        return "404 Not Found: no metrics at that path";
+
+    default:
+        break;
+    }
+
+    if (status >= 300 && status < 400) {
+        return "a redirect, which is not followed";
+    }
+
+    return (status >= 500) ? "a server error (5xx)"
+                           : "a status other than 200";
+}
+
+
+static void
+ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
+    const char *reason)
+{
+    ngx_str_t                        text;
+    ngx_http_k8s_metrics_scraper_t  *s;
+
+    s = k->scraper;
+
+    k->failures++;
+
+    text.data = (u_char *) reason;
+    text.len = ngx_strlen(reason);
+
+    ngx_http_k8s_metrics_store_scrape_failed(s->store, k->ref, &text);
+
+    if (!ngx_http_k8s_metrics_scrape_may_log(k)) {
+        k->silent++;
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, s->log, 0,
+                  "k8s_metrics: node \"%V\" (%V port %d, %V) was not scraped: "
+                  "%s, failures in a row: %ui",
+                  &k->sn.str, &k->address, (int) k->port, &k->path, reason,
+                  k->failures);
+
+    k->silent = 0;
+}
+
+
+/* Once a minute for a node, and so many lines a minute for all of them. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_scrape_may_log(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    ngx_http_k8s_metrics_scraper_t  *s;
+
+    s = k->scraper;
+
+    if (k->logged
+        && ngx_current_msec - k->logged < NGX_HTTP_K8S_METRICS_LOG_INTERVAL)
+    {
+        return 0;
+    }
+
+    if (s->log_since == 0
+        || ngx_current_msec - s->log_since >= NGX_HTTP_K8S_METRICS_LOG_INTERVAL)
+    {
+        if (s->log_dropped) {
+            ngx_log_error(NGX_LOG_ERR, s->log, 0,
+                          "k8s_metrics: %ui more lines of nodes that were not "
+                          "scraped were left out", s->log_dropped);
+        }
+
+        s->log_since = ngx_max(ngx_current_msec, 1);
+        s->log_lines = 0;
+        s->log_dropped = 0;
+    }
+
+    if (s->log_lines == NGX_HTTP_K8S_METRICS_LOG_LINES) {
+        s->log_dropped++;
+        return 0;
+    }
+
+    s->log_lines++;
+    k->logged = ngx_max(ngx_current_msec, 1);
+
+    return 1;
+}

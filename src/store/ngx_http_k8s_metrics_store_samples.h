@@ -1,0 +1,114 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#ifndef _NGX_HTTP_K8S_METRICS_STORE_SAMPLES_H_INCLUDED_
+#define _NGX_HTTP_K8S_METRICS_STORE_SAMPLES_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_k8s_metrics_store.h"
+
+
+/*
+ * What scrapes need of the store and bring to it.
+ *
+ * Each node has two blocks of samples: the current one, which readers see,
+ * and a spare one, which only the node's owner touches.  A scrape fills the
+ * spare from the current one and the new points outside the lock, and
+ * publishes it by one store under it.  In the steady state nothing is
+ * allocated.
+ */
+
+/* One reading of a container or a node. */
+typedef struct {
+    ngx_str_t     name;             /* container; empty for the node */
+    int64_t       timestamp;        /* ns since 1970 */
+    int64_t       start;            /* ns since 1970; 0 unknown */
+    uint64_t      cpu;              /* cumulative ns */
+    uint64_t      memory;           /* bytes */
+} ngx_http_k8s_metrics_point_t;
+
+typedef struct {
+    ngx_str_t                       ns;
+    ngx_str_t                       name;
+    ngx_uint_t                      ncontainers;
+    ngx_http_k8s_metrics_point_t   *containers;
+} ngx_http_k8s_metrics_pod_points_t;
+
+/* The result of one scrape; the scraper's memory. */
+typedef struct {
+    ngx_http_k8s_metrics_ref_t           node;
+    ngx_msec_t                           scraped;   /* mono, at its start */
+    unsigned                             has_node:1;
+    ngx_http_k8s_metrics_point_t         usage;     /* of the node */
+    ngx_uint_t                           npods;
+    ngx_http_k8s_metrics_pod_points_t   *pods;      /* each pod once */
+} ngx_http_k8s_metrics_scrape_t;
+
+
+/*
+ * Merges a scrape into the store: a pod counts only if the API server placed
+ * it on this node; pods and containers that the scrape does not name lose
+ * their points; points are merged by metrics-server's rules (kubernetes.md,
+ * "Fresh container"), "resolution" in ns.
+ *
+ * NGX_OK; NGX_DECLINED when the node is gone; NGX_ABORT when the zone is
+ * full (what was there stays).
+ */
+ngx_int_t ngx_http_k8s_metrics_store_scraped(
+    ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_scrape_t *scrape, int64_t resolution);
+
+/* A scrape began at "mono"; counts it, and moves the last start. */
+void ngx_http_k8s_metrics_store_scrape_started(
+    ngx_http_k8s_metrics_store_t *store, ngx_msec_t mono);
+
+/* A scrape failed: "reason" (at most 127 bytes) is kept for the operator. */
+void ngx_http_k8s_metrics_store_scrape_failed(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_ref_t node,
+    ngx_str_t *reason);
+
+
+/* What the scraper has to know of a node. */
+typedef struct {
+    ngx_http_k8s_metrics_ref_t      ref;
+    uint32_t                        hash;       /* of the name; stable */
+    uint64_t                        version;    /* moves with its address,
+                                                   port, path, readiness */
+    ngx_http_k8s_metrics_node_t     node;       /* without labels */
+} ngx_http_k8s_metrics_target_t;
+
+/*
+ * Copies up to "max" nodes with a name greater than "after" (empty: from the
+ * first) in order of names; strings go to "pool".  Returns how many; fewer
+ * than "max" means the end.  NGX_ERROR without memory.
+ */
+ngx_int_t ngx_http_k8s_metrics_store_targets(
+    ngx_http_k8s_metrics_store_t *store, ngx_pool_t *pool, ngx_str_t *after,
+    ngx_http_k8s_metrics_target_t *targets, ngx_uint_t max);
+
+
+/*
+ * The rule of two points, pure (t/unit): merges "point" into "last" and
+ * "prev" (each with timestamp 0 where absent) as kubernetes.md says.
+ */
+void ngx_http_k8s_metrics_points_merge(ngx_http_k8s_metrics_point_t *last,
+    ngx_http_k8s_metrics_point_t *prev,
+    const ngx_http_k8s_metrics_point_t *point, int64_t resolution);
+
+/*
+ * The rate between two points: NGX_OK with nanocores and the window in ns,
+ * NGX_DECLINED when it is refused (counter or time went back).
+ */
+ngx_int_t ngx_http_k8s_metrics_points_rate(
+    const ngx_http_k8s_metrics_point_t *last,
+    const ngx_http_k8s_metrics_point_t *prev, uint64_t *nanocores,
+    int64_t *window);
+
+
+#endif /* _NGX_HTTP_K8S_METRICS_STORE_SAMPLES_H_INCLUDED_ */
