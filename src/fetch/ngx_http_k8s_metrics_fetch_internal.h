@@ -41,6 +41,7 @@ struct ngx_http_k8s_metrics_peer_s {
     ngx_uint_t                       nidle;
     ngx_uint_t                       max_idle;
     ngx_msec_t                       idle_timeout;
+    ngx_uint_t                       failures;      /* without an answer */
     ngx_queue_t                      fetches;
     unsigned                         verify:1;
     unsigned                         tls_ip:1;

@@ -43,6 +43,8 @@
 #define NGX_HTTP_K8S_METRICS_EXPOSITION_LINE  65536
 
 
+typedef struct ngx_http_k8s_metrics_exposition_pod_s
+    ngx_http_k8s_metrics_exposition_pod_t;
 typedef struct ngx_http_k8s_metrics_exposition_entry_s
     ngx_http_k8s_metrics_exposition_entry_t;
 
@@ -53,9 +55,9 @@ typedef struct {
     ngx_uint_t   timestamp;     /* no number, not past 1970, out of range */
     ngx_uint_t   too_long;
     ngx_uint_t   unnamed;       /* container, pod or namespace empty */
-    ngx_uint_t   limit;         /* over one of the maxima */
+    ngx_uint_t   limit;         /* over a maximum; takes its pod with it */
     ngx_uint_t   containers;    /* containers: cpu or memory missing or 0 */
-    ngx_uint_t   pods;          /* pods, for one such container */
+    ngx_uint_t   pods;          /* pods: such a container, or a limit */
     ngx_uint_t   nodes;         /* 1: the node's cpu or memory is missing */
 } ngx_http_k8s_metrics_exposition_dropped_t;
 
@@ -76,10 +78,13 @@ typedef struct {
     ngx_uint_t                                  max_containers;
     size_t                                      max_names;
     int64_t                                     time;
-    unsigned                                    skip:1;
     ngx_uint_t                                  node_have;
+    ngx_uint_t                                  metric; /* of last line */
+    ngx_uint_t                                  next;   /* entry expected */
+    ngx_uint_t                                  skip;   /* to the newline */
+    ngx_uint_t                                  full;   /* nothing new */
 
-    u_char                                     *line;
+    u_char                                     *line;   /* a cut one */
     size_t                                      line_len;
     size_t                                      line_size;
 
@@ -89,25 +94,27 @@ typedef struct {
 
     ngx_http_k8s_metrics_exposition_entry_t    *entries;
     ngx_uint_t                                  nentries;
-    ngx_uint_t                                  entries_size;
-    uint32_t                                   *index;
-    ngx_uint_t                                  index_size;
-    ngx_uint_t                                  metric;
-    ngx_uint_t                                  next;
+    size_t                                      entries_size;
 
-    ngx_http_k8s_metrics_point_t               *points;
-    ngx_uint_t                                  points_size;
+    ngx_http_k8s_metrics_exposition_pod_t      *table;
+    ngx_uint_t                                  ntable;
+    size_t                                      table_size;
+    uint32_t                                   *index;  /* hash of pods */
+    size_t                                      index_size;
+
     uint32_t                                   *order;
-    ngx_uint_t                                  order_size;
-    ngx_uint_t                                  pods_size;
+    size_t                                      order_size;
+    ngx_http_k8s_metrics_point_t               *points;
+    size_t                                      points_size;
+    size_t                                      pods_size;
 } ngx_http_k8s_metrics_exposition_t;
 
 
 /*
  * Prepares a parser; allocates nothing.  At most "max_containers" containers
  * (a million at most) and "max_names" bytes of labels (a gigabyte at most)
- * are kept of a scrape.
- * About 200 bytes of labels a container are usual.
+ * are kept of a scrape, and 256 containers of a pod.  About 100 bytes of
+ * labels a container are usual.
  */
 void ngx_http_k8s_metrics_exposition_init(
     ngx_http_k8s_metrics_exposition_t *e, ngx_log_t *log,

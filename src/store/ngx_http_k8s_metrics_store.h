@@ -212,6 +212,10 @@ void ngx_http_k8s_metrics_store_state(ngx_http_k8s_metrics_store_t *store,
 uint64_t ngx_http_k8s_metrics_store_nodes_version(
     ngx_http_k8s_metrics_store_t *store);
 
+/* Moves when the zone was started afresh: list again; no lock. */
+uint64_t ngx_http_k8s_metrics_store_resets(
+    ngx_http_k8s_metrics_store_t *store);
+
 /* 1 when both kinds were listed in full since the zone began; no lock. */
 ngx_uint_t ngx_http_k8s_metrics_store_complete(
     ngx_http_k8s_metrics_store_t *store);

@@ -1,0 +1,282 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include "ngx_http_k8s_metrics_fetch_internal.h"
+
+
+#define NGX_HTTP_K8S_METRICS_FETCH_SSL_BUFFER  4096
+
+
+typedef struct {
+    ngx_log_t    *log;
+    ngx_uint_t    level;
+    const char   *what;
+} ngx_http_k8s_metrics_fetch_pem_t;
+
+
+static ngx_int_t ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl,
+    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *ca);
+static ngx_int_t ngx_http_k8s_metrics_fetch_cert(ngx_ssl_t *ssl,
+    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *cert);
+static ngx_int_t ngx_http_k8s_metrics_fetch_key(ngx_ssl_t *ssl,
+    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *key);
+static ngx_int_t ngx_http_k8s_metrics_fetch_read_x509(BIO *bio, X509 **cert);
+static int ngx_http_k8s_metrics_fetch_no_password(char *buf, int size,
+    int rwflag, void *data);
+
+
+ngx_ssl_t *
+ngx_http_k8s_metrics_fetch_ssl(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_uint_t level, const char *what, ngx_str_t *ca, ngx_str_t *cert,
+    ngx_str_t *key)
+{
+    ngx_ssl_t                         *ssl;
+    ngx_pool_cleanup_t                *cln;
+    ngx_http_k8s_metrics_fetch_pem_t   pem;
+
+    ssl = ngx_pcalloc(pool, sizeof(ngx_ssl_t));
+    if (ssl == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ssl->log = log;
+
+    if (ngx_ssl_create(ssl, NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3, NULL) != NGX_OK) {
+        if (ssl->ctx) {
+            SSL_CTX_free(ssl->ctx);
+        }
+
+        return NULL;
+    }
+
+    cln->handler = ngx_ssl_cleanup_ctx;
+    cln->data = ssl;
+
+    ssl->buffer_size = NGX_HTTP_K8S_METRICS_FETCH_SSL_BUFFER;
+
+    if (ngx_ssl_client_session_cache(NULL, ssl, 1) != NGX_OK) {
+        return NULL;
+    }
+
+    pem.log = log;
+    pem.level = level;
+    pem.what = what;
+
+    if (ngx_http_k8s_metrics_fetch_ca(ssl, &pem, ca) != NGX_OK) {
+        return NULL;
+    }
+
+    if (cert->len == 0 && key->len == 0) {
+        return ssl;
+    }
+
+    if (cert->len == 0 || key->len == 0) {
+        ngx_log_error(level, log, 0,
+                      "%s: a client certificate and its key need each other",
+                      what);
+        return NULL;
+    }
+
+    if (ngx_http_k8s_metrics_fetch_cert(ssl, &pem, cert) != NGX_OK
+        || ngx_http_k8s_metrics_fetch_key(ssl, &pem, key) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return ssl;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl,
+    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *ca)
+{
+    BIO         *bio;
+    X509        *cert;
+    ngx_int_t    rc;
+    ngx_uint_t   n;
+    X509_STORE  *store;
+
+    /* as Go: an intermediate in the bundle is an anchor */
+
+    store = SSL_CTX_get_cert_store(ssl->ctx);
+    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+
+    if (ca->len == 0) {
+        if (SSL_CTX_set_default_verify_paths(ssl->ctx) == 0) {
+            ngx_ssl_error(pem->level, pem->log, 0,
+                          "%s: the system's CA bundle cannot be read",
+                          pem->what);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    bio = BIO_new_mem_buf(ca->data, (int) ca->len);
+    if (bio == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (n = 0; /* void */; n++) {
+
+        rc = ngx_http_k8s_metrics_fetch_read_x509(bio, &cert);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        if (X509_STORE_add_cert(store, cert) == 0) {
+            X509_free(cert);
+            rc = NGX_ERROR;
+            break;
+        }
+
+        X509_free(cert);
+    }
+
+    BIO_free(bio);
+
+    if (rc == NGX_ERROR || n == 0) {
+        ngx_ssl_error(pem->level, pem->log, 0,
+                      "%s: the CA bundle holds %s", pem->what,
+                      n ? "an invalid certificate"
+                        : "no valid PEM certificate");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_fetch_cert(ngx_ssl_t *ssl,
+    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *text)
+{
+    BIO         *bio;
+    X509        *cert;
+    ngx_int_t    rc;
+    ngx_uint_t   n;
+
+    bio = BIO_new_mem_buf(text->data, (int) text->len);
+    if (bio == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (n = 0; /* void */; n++) {
+
+        rc = ngx_http_k8s_metrics_fetch_read_x509(bio, &cert);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        if (n == 0) {
+            rc = SSL_CTX_use_certificate(ssl->ctx, cert) ? NGX_OK : NGX_ERROR;
+
+        } else {
+            rc = SSL_CTX_add1_chain_cert(ssl->ctx, cert) ? NGX_OK : NGX_ERROR;
+        }
+
+        X509_free(cert);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+    }
+
+    BIO_free(bio);
+
+    if (rc == NGX_ERROR || n == 0) {
+        ngx_ssl_error(pem->level, pem->log, 0,
+                      "%s: the client certificate is not valid PEM",
+                      pem->what);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_fetch_key(ngx_ssl_t *ssl,
+    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *text)
+{
+    int        ok;
+    BIO       *bio;
+    EVP_PKEY  *key;
+
+    bio = BIO_new_mem_buf(text->data, (int) text->len);
+    if (bio == NULL) {
+        return NGX_ERROR;
+    }
+
+    key = PEM_read_bio_PrivateKey(bio, NULL,
+                                  ngx_http_k8s_metrics_fetch_no_password,
+                                  NULL);
+    BIO_free(bio);
+
+    if (key == NULL) {
+        ngx_ssl_error(pem->level, pem->log, 0,
+                      "%s: the client key is not valid PEM, or encrypted",
+                      pem->what);
+        return NGX_ERROR;
+    }
+
+    ok = SSL_CTX_use_PrivateKey(ssl->ctx, key)
+         && SSL_CTX_check_private_key(ssl->ctx);
+
+    EVP_PKEY_free(key);
+
+    if (!ok) {
+        ngx_ssl_error(pem->level, pem->log, 0,
+                      "%s: the client key does not belong to the certificate",
+                      pem->what);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* NGX_OK, NGX_DONE at the end, NGX_ERROR with OpenSSL's errors queued */
+
+static ngx_int_t
+ngx_http_k8s_metrics_fetch_read_x509(BIO *bio, X509 **cert)
+{
+    u_long  n;
+
+    *cert = PEM_read_bio_X509(bio, NULL,
+                              ngx_http_k8s_metrics_fetch_no_password, NULL);
+
+    if (*cert) {
+        return NGX_OK;
+    }
+
+    n = ERR_peek_last_error();
+
+    if (ERR_GET_LIB(n) == ERR_LIB_PEM
+        && ERR_GET_REASON(n) == PEM_R_NO_START_LINE)
+    {
+        ERR_clear_error();
+        return NGX_DONE;
+    }
+
+    return NGX_ERROR;
+}
+
+
+static int
+ngx_http_k8s_metrics_fetch_no_password(char *buf, int size, int rwflag,
+    void *data)
+{
+    return -1;
+}

@@ -1,0 +1,292 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_http_k8s_metrics_store_internal.h"
+
+
+#define NGX_HTTP_K8S_METRICS_MIN_ZONE  (1024 * 1024)
+
+
+static ngx_int_t ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone,
+    void *data);
+static void ngx_http_k8s_metrics_store_afresh_locked(
+    ngx_http_k8s_metrics_store_t *store);
+
+
+ngx_http_k8s_metrics_store_t *
+ngx_http_k8s_metrics_store_zone(ngx_conf_t *cf, ngx_str_t *name, size_t size,
+    void *tag)
+{
+    ngx_http_k8s_metrics_store_t  *store;
+
+    if (size < NGX_HTTP_K8S_METRICS_MIN_ZONE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is too small, 1m is the least", name);
+        return NULL;
+    }
+
+    /* offsets are 32 bits of 16-byte granules */
+
+    if (size / NGX_HTTP_K8S_METRICS_GRANULE > 0xffffffff) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is too large, 64g is the most", name);
+        return NULL;
+    }
+
+    store = ngx_pcalloc(cf->pool, sizeof(ngx_http_k8s_metrics_store_t));
+    if (store == NULL) {
+        return NULL;
+    }
+
+    store->log = &cf->cycle->new_log;
+
+    store->shm_zone = ngx_shared_memory_add(cf, name, size, tag);
+    if (store->shm_zone == NULL) {
+        return NULL;
+    }
+
+    if (store->shm_zone->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is declared already", name);
+        return NULL;
+    }
+
+    store->shm_zone->init = ngx_http_k8s_metrics_store_init;
+    store->shm_zone->data = store;
+
+    return store;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_k8s_metrics_store_t *old = data;
+
+    size_t                         size;
+    u_char                        *p;
+    ngx_slab_pool_t               *shpool;
+    ngx_http_k8s_metrics_zone_t   *zone;
+    ngx_http_k8s_metrics_store_t  *store;
+
+    store = shm_zone->data;
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+    store->shpool = shpool;
+
+    if (old || shm_zone->shm.exists) {
+        zone = shpool->data;
+
+        if (zone == NULL || zone->layout != NGX_HTTP_K8S_METRICS_LAYOUT) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "zone \"%V\" was laid out by another version of "
+                          "k8s_metrics: restart nginx", &shm_zone->shm.name);
+            return NGX_ERROR;
+        }
+
+        store->zone = zone;
+        store->base = (u_char *) zone;
+        return NGX_OK;
+    }
+
+    /* "not enough" is this room's to say */
+
+    shpool->log_nomem = 0;
+
+    size = shpool->pfree * ngx_pagesize;
+
+    p = ngx_slab_alloc(shpool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone = (ngx_http_k8s_metrics_zone_t *) p;
+    ngx_memzero(zone, sizeof(ngx_http_k8s_metrics_zone_t));
+
+    zone->layout = NGX_HTTP_K8S_METRICS_LAYOUT;
+    zone->granules = (uint32_t) (size / NGX_HTTP_K8S_METRICS_GRANULE);
+
+    shpool->data = zone;
+    store->zone = zone;
+    store->base = p;
+
+    ngx_http_k8s_metrics_store_afresh_locked(store);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_k8s_metrics_store_afresh_locked(ngx_http_k8s_metrics_store_t *store)
+{
+    size_t                           len;
+    uint32_t                         n;
+    ngx_uint_t                       i;
+    ngx_http_k8s_metrics_zone_t     *zone;
+    ngx_http_k8s_metrics_content_t  *content;
+
+    zone = store->zone;
+    content = &zone->content;
+
+    ngx_memzero(content, sizeof(ngx_http_k8s_metrics_content_t));
+
+    content->brk = (sizeof(ngx_http_k8s_metrics_zone_t)
+                    + NGX_HTTP_K8S_METRICS_GRANULE - 1)
+                   / NGX_HTTP_K8S_METRICS_GRANULE;
+
+    /* a bucket for each 512 bytes of the zone, a power of two */
+
+    for (n = 256; (uint64_t) n * 512 < (uint64_t) zone->granules
+                                       * NGX_HTTP_K8S_METRICS_GRANULE; n *= 2)
+    {
+        /* void */
+    }
+
+    content->nbuckets = n / 2;
+    len = content->nbuckets * sizeof(uint32_t);
+
+    content->strings = ngx_http_k8s_metrics_arena_alloc_locked(store, len);
+    ngx_memzero(ngx_http_k8s_metrics_store_ptr(store, content->strings), len);
+
+    for (i = 0; i < NGX_HTTP_K8S_METRICS_KINDS; i++) {
+        content->records[i] = ngx_http_k8s_metrics_arena_alloc_locked(store,
+                                                                      len);
+        ngx_memzero(ngx_http_k8s_metrics_store_ptr(store,
+                                                   content->records[i]), len);
+    }
+
+    zone->nodes_version++;
+
+    for (i = 0; i < NGX_HTTP_K8S_METRICS_SETTINGS; i++) {
+        if (zone->setting_generation[i]) {
+            zone->setting_generation[i]++;
+        }
+    }
+
+    ngx_memory_barrier();
+    zone->dirty = 0;
+}
+
+
+void
+ngx_http_k8s_metrics_store_lock_read(ngx_http_k8s_metrics_store_t *store)
+{
+    ngx_shmtx_lock(&store->shpool->mutex);
+
+    if (store->zone->dirty) {
+        store->zone->resets++;
+        store->announce = 1;
+        ngx_http_k8s_metrics_store_afresh_locked(store);
+    }
+}
+
+
+void
+ngx_http_k8s_metrics_store_lock(ngx_http_k8s_metrics_store_t *store)
+{
+    ngx_http_k8s_metrics_store_lock_read(store);
+
+    store->zone->dirty = 1;
+    ngx_memory_barrier();
+}
+
+
+void
+ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store)
+{
+    uint64_t    full;
+    ngx_uint_t  announce;
+
+    ngx_memory_barrier();
+    store->zone->dirty = 0;
+
+    full = store->zone->full;
+    announce = store->announce;
+    store->announce = 0;
+
+    ngx_shmtx_unlock(&store->shpool->mutex);
+
+    if (announce) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
+                      "k8s_metrics: a worker died while it wrote to zone "
+                      "\"%V\": the zone was started afresh",
+                      &store->shm_zone->shm.name);
+    }
+
+    if (full
+        && (store->full_logged == 0
+            || ngx_current_msec - store->full_logged > 60000))
+    {
+        store->full_logged = ngx_max(ngx_current_msec, 1);
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "k8s_metrics: zone \"%V\" of %uz bytes is full, %uL "
+                      "times something was left out; what is stored is "
+                      "served; make it larger", &store->shm_zone->shm.name,
+                      store->shm_zone->shm.size, full);
+    }
+}
+
+
+void
+ngx_http_k8s_metrics_store_state(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_store_state_t *state)
+{
+    ngx_http_k8s_metrics_zone_t     *zone;
+    ngx_http_k8s_metrics_content_t  *content;
+
+    zone = store->zone;
+    content = &zone->content;
+
+    ngx_http_k8s_metrics_store_lock_read(store);
+
+    state->nodes = content->index[NGX_HTTP_K8S_METRICS_NODES].count;
+    state->pods = content->index[NGX_HTTP_K8S_METRICS_PODS].count;
+    state->nodes_complete = content->complete[NGX_HTTP_K8S_METRICS_NODES];
+    state->pods_complete = content->complete[NGX_HTTP_K8S_METRICS_PODS];
+    state->node_points = content->node_points;
+    state->container_points = content->container_points;
+    state->scrape_started = zone->scrape_started;
+    state->scrapes = zone->scrapes;
+    state->scrapes_failed = zone->scrapes_failed;
+    state->full = zone->full;
+    state->resets = zone->resets;
+    state->bytes_used = content->used * NGX_HTTP_K8S_METRICS_GRANULE;
+    state->bytes_size = (uint64_t) zone->granules
+                        * NGX_HTTP_K8S_METRICS_GRANULE;
+    state->nodes_version = zone->nodes_version;
+
+    ngx_http_k8s_metrics_store_unlock(store);
+}
+
+
+uint64_t
+ngx_http_k8s_metrics_store_nodes_version(ngx_http_k8s_metrics_store_t *store)
+{
+    return *(volatile uint64_t *) &store->zone->nodes_version;
+}
+
+
+uint64_t
+ngx_http_k8s_metrics_store_resets(ngx_http_k8s_metrics_store_t *store)
+{
+    return *(volatile uint64_t *) &store->zone->resets;
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_store_complete(ngx_http_k8s_metrics_store_t *store)
+{
+    volatile uint32_t  *complete;
+
+    complete = store->zone->content.complete;
+
+    return complete[NGX_HTTP_K8S_METRICS_NODES]
+           && complete[NGX_HTTP_K8S_METRICS_PODS];
+}

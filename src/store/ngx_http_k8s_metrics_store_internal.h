@@ -1,0 +1,314 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#ifndef _NGX_HTTP_K8S_METRICS_STORE_INTERNAL_H_INCLUDED_
+#define _NGX_HTTP_K8S_METRICS_STORE_INTERNAL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_http_k8s_metrics_store.h"
+#include "ngx_http_k8s_metrics_store_read.h"
+#include "ngx_http_k8s_metrics_store_samples.h"
+
+
+/*
+ * The layout of the zone.  Everything in it is addressed by u32 offsets in
+ * granules of 16 bytes from "base"; 0 is nothing.  Bytes on a 64-bit machine,
+ * before the arena's rounding up (a quarter at most):
+ *
+ *     node       160 and its strings, and a block of samples
+ *     pod         48, 4 in the index (leaves are half full or more), strings
+ *     label        8 (two references to strings)
+ *     string      16 and its bytes, once for all that use it
+ *     samples    112 for a node, 16 a pod, 64 a container and its name
+ */
+
+#define NGX_HTTP_K8S_METRICS_LAYOUT     1
+#define NGX_HTTP_K8S_METRICS_GRANULE    16
+#define NGX_HTTP_K8S_METRICS_CLASSES    128
+#define NGX_HTTP_K8S_METRICS_LEAF       128
+#define NGX_HTTP_K8S_METRICS_WORKERS    256
+
+
+typedef struct {
+    uint32_t             next;      /* in the bucket */
+    uint32_t             hash;
+    uint32_t             refs;
+    uint32_t             len;
+    u_char               data[1];
+} ngx_http_k8s_metrics_shstr_t;
+
+
+/* What nodes and pods have in common; a node's namespace is 0. */
+typedef struct {
+    uint32_t             next;      /* in the bucket */
+    uint32_t             birth;
+    uint32_t             ns;        /* strings */
+    uint32_t             name;
+    uint32_t             labels;    /* pairs of strings */
+    uint16_t             nlabels;
+    uint16_t             ready;
+    uint32_t             epoch;     /* of the list that named it last */
+} ngx_http_k8s_metrics_record_t;
+
+
+typedef struct {
+    ngx_http_k8s_metrics_record_t   head;
+    uint32_t                        node;       /* string */
+} ngx_http_k8s_metrics_shpod_t;
+
+
+typedef struct {
+    ngx_http_k8s_metrics_record_t   head;
+    uint32_t                        samples;    /* block, or 0 */
+    uint32_t                        path;       /* string, or 0 */
+    uint32_t                        reason;     /* of the last failure */
+    uint32_t                        points;     /* containers with two */
+    uint64_t                        version;
+    uint32_t                        addrs[NGX_HTTP_K8S_METRICS_NODE_ADDRESSES];
+    uint8_t                         types[NGX_HTTP_K8S_METRICS_NODE_ADDRESSES];
+    uint16_t                        naddrs;
+    uint16_t                        port;
+    uint32_t                        node_point; /* the node has two */
+} ngx_http_k8s_metrics_shnode_t;
+
+
+/* A sorted set of records: a directory of leaves. */
+typedef struct {
+    uint32_t             dir;       /* array of leaves */
+    uint32_t             n;
+    uint32_t             size;
+    uint32_t             count;     /* records */
+} ngx_http_k8s_metrics_index_t;
+
+typedef struct {
+    uint32_t             n;
+    uint32_t             refs[NGX_HTTP_K8S_METRICS_LEAF];
+} ngx_http_k8s_metrics_leaf_t;
+
+
+typedef struct {
+    int64_t              timestamp;
+    int64_t              start;
+    uint64_t             cpu;
+    uint64_t             memory;
+} ngx_http_k8s_metrics_shpoint_t;
+
+typedef struct {
+    uint32_t             pod;       /* sorted by it */
+    uint32_t             birth;
+    uint32_t             first;     /* container */
+    uint32_t             n;
+} ngx_http_k8s_metrics_shsample_t;
+
+typedef struct {
+    ngx_http_k8s_metrics_shpoint_t   last;
+    int64_t                          prev_timestamp;    /* 0: no point */
+    int64_t                          prev_start;
+    uint64_t                         prev_cpu;
+    uint32_t                         name;      /* byte in the block */
+    uint32_t                         len;
+} ngx_http_k8s_metrics_shcontainer_t;
+
+/* A node's samples: followed by pods, containers, names. */
+typedef struct {
+    uint32_t                             size;      /* bytes in use */
+    uint32_t                             room;      /* bytes allocated */
+    uint32_t                             npods;
+    uint32_t                             ncontainers;
+    uint64_t                             scraped;   /* mono */
+    ngx_http_k8s_metrics_shcontainer_t   node;      /* last.timestamp 0: no
+                                                       point */
+} ngx_http_k8s_metrics_shblock_t;
+
+
+typedef struct {
+    ngx_pid_t            pid;
+    uint64_t             mono;
+} ngx_http_k8s_metrics_slot_t;
+
+/* What is lost when the zone is started afresh. */
+typedef struct {
+    uint32_t                         free[NGX_HTTP_K8S_METRICS_CLASSES];
+    uint32_t                         brk;       /* first granule never used */
+    uint32_t                         birth;
+    uint64_t                         used;      /* granules */
+
+    uint32_t                         strings;   /* buckets */
+    uint32_t                         records[NGX_HTTP_K8S_METRICS_KINDS];
+    uint32_t                         nbuckets;
+
+    ngx_http_k8s_metrics_index_t     index[NGX_HTTP_K8S_METRICS_KINDS];
+    uint32_t                         epoch[NGX_HTTP_K8S_METRICS_KINDS];
+    uint32_t                         complete[NGX_HTTP_K8S_METRICS_KINDS];
+    u_char                           version[NGX_HTTP_K8S_METRICS_KINDS][32];
+
+    uint32_t                         setting[NGX_HTTP_K8S_METRICS_SETTINGS];
+    uint32_t                         setting_len[NGX_HTTP_K8S_METRICS_SETTINGS];
+
+    uint64_t                         node_points;
+    uint64_t                         container_points;
+} ngx_http_k8s_metrics_content_t;
+
+typedef struct {
+    uint32_t                         layout;
+    uint32_t                         dirty;
+    uint32_t                         granules;  /* of the whole arena */
+
+    uint64_t                         resets;
+    uint64_t                         full;
+    uint64_t                         nodes_version;
+    uint64_t                         setting_generation
+                                         [NGX_HTTP_K8S_METRICS_SETTINGS];
+    uint64_t                         scrape_started;
+    uint64_t                         scrapes;
+    uint64_t                         scrapes_failed;
+
+    uint64_t                         generation;
+    uint64_t                         nworkers;
+    ngx_http_k8s_metrics_slot_t      slots[NGX_HTTP_K8S_METRICS_WORKERS];
+    ngx_http_k8s_metrics_slot_t      watch;
+    uint64_t                         watch_generation;
+
+    ngx_http_k8s_metrics_content_t   content;
+} ngx_http_k8s_metrics_zone_t;
+
+
+struct ngx_http_k8s_metrics_store_s {
+    ngx_shm_zone_t                  *shm_zone;
+    ngx_slab_pool_t                 *shpool;
+    ngx_http_k8s_metrics_zone_t     *zone;
+    u_char                          *base;
+    ngx_log_t                       *log;
+
+    /* this worker's */
+    uint64_t                         generation;
+    ngx_uint_t                       worker;
+    ngx_uint_t                       nworkers;
+    ngx_msec_t                       full_logged;
+    u_char                           alive[NGX_HTTP_K8S_METRICS_WORKERS];
+    u_char                          *scratch;       /* a block being made */
+    size_t                           scratch_size;
+    unsigned                         entered:1;
+    unsigned                         announce:1;    /* zone begun afresh */
+};
+
+
+#define ngx_http_k8s_metrics_store_ptr(store, off)                            \
+    ((void *) ((store)->base + (size_t) (off) * NGX_HTTP_K8S_METRICS_GRANULE))
+
+
+/* --- the lock (store.c) --------------------------------------------------- */
+
+/*
+ * Take the lock to read, or to write (the dirty mark is set).  If the zone was
+ * left dirty by a dead worker it is started afresh first; unlock says so in
+ * the log after the lock is given back, as it does for a full zone.
+ */
+void ngx_http_k8s_metrics_store_lock_read(ngx_http_k8s_metrics_store_t *store);
+void ngx_http_k8s_metrics_store_lock(ngx_http_k8s_metrics_store_t *store);
+void ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store);
+
+
+/* --- memory (store_arena.c); under the write lock ---------------------------- */
+
+/* "size" in bytes; 0 when the zone is full (counted). */
+uint32_t ngx_http_k8s_metrics_arena_alloc_locked(
+    ngx_http_k8s_metrics_store_t *store, size_t size);
+void ngx_http_k8s_metrics_arena_free_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t off, size_t size);
+
+/* Bytes that an allocation of "size" bytes really has. */
+size_t ngx_http_k8s_metrics_arena_room(size_t size);
+
+
+/* --- strings (store_strings.c); under the lock --------------------------------- */
+
+uint32_t ngx_http_k8s_metrics_shstr_hash(const u_char *p, size_t len);
+
+/* A reference to the string, or 0 (full). */
+uint32_t ngx_http_k8s_metrics_shstr_get_locked(
+    ngx_http_k8s_metrics_store_t *store, const ngx_str_t *s);
+
+/* The string if it is there, without a reference; else 0. */
+uint32_t ngx_http_k8s_metrics_shstr_find_locked(
+    ngx_http_k8s_metrics_store_t *store, const ngx_str_t *s);
+void ngx_http_k8s_metrics_shstr_put_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t off);
+
+/* A view into the zone: under the lock only. */
+void ngx_http_k8s_metrics_shstr_view_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t off, ngx_str_t *s);
+
+
+/* --- order (store_index.c); under the lock ------------------------------------- */
+
+/* A place between records. */
+typedef struct {
+    uint32_t             leaf;      /* number in the directory */
+    uint32_t             pos;
+} ngx_http_k8s_metrics_place_t;
+
+/* The first record that is not before (ns, name). */
+void ngx_http_k8s_metrics_index_seek_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, const ngx_str_t *ns,
+    const ngx_str_t *name, ngx_http_k8s_metrics_place_t *place);
+
+/* The record there, or 0 at the end; moves on. */
+uint32_t ngx_http_k8s_metrics_index_next_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind,
+    ngx_http_k8s_metrics_place_t *place);
+
+ngx_int_t ngx_http_k8s_metrics_index_insert_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, uint32_t off);
+void ngx_http_k8s_metrics_index_delete_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, uint32_t off);
+
+
+/* --- records (store_records.c); under the lock --------------------------------- */
+
+/* By name; 0 when it is not there. */
+uint32_t ngx_http_k8s_metrics_record_find_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, const ngx_str_t *ns,
+    const ngx_str_t *name);
+
+/* The node of that interned name; 0 when it is not known. */
+uint32_t ngx_http_k8s_metrics_node_of_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t name);
+
+/* Makes a record with its strings and places; 0 when full. */
+uint32_t ngx_http_k8s_metrics_record_create_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, const ngx_str_t *ns,
+    const ngx_str_t *name);
+void ngx_http_k8s_metrics_record_delete_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, uint32_t off);
+
+/* 1 when the reference still names a living node. */
+ngx_uint_t ngx_http_k8s_metrics_node_valid_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_ref_t ref);
+
+/* Gives a node's samples back. */
+void ngx_http_k8s_metrics_samples_free_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node);
+
+
+/* The pod's entry in a block, or NULL; the block may be a copy. */
+ngx_http_k8s_metrics_shsample_t *ngx_http_k8s_metrics_samples_pod(
+    ngx_http_k8s_metrics_shblock_t *block, uint32_t pod, uint32_t birth);
+
+
+#define ngx_http_k8s_metrics_block_pods(block)                                \
+    ((ngx_http_k8s_metrics_shsample_t *) ((u_char *) (block)                  \
+     + sizeof(ngx_http_k8s_metrics_shblock_t)))
+
+#define ngx_http_k8s_metrics_block_containers(block)                          \
+    ((ngx_http_k8s_metrics_shcontainer_t *)                                   \
+     (ngx_http_k8s_metrics_block_pods(block) + (block)->npods))
+
+
+#endif /* _NGX_HTTP_K8S_METRICS_STORE_INTERNAL_H_INCLUDED_ */

@@ -1,0 +1,561 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_http_k8s_metrics_store_internal.h"
+
+
+#define NGX_HTTP_K8S_METRICS_REASON  127
+
+
+static ngx_int_t ngx_http_k8s_metrics_samples_scratch(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_scrape_t *scrape,
+    size_t *size, ngx_uint_t *ncontainers);
+static ngx_uint_t ngx_http_k8s_metrics_samples_resolve_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_scrape_t *scrape,
+    ngx_http_k8s_metrics_shsample_t *found);
+static void ngx_http_k8s_metrics_samples_sort(
+    ngx_http_k8s_metrics_shsample_t *a, ngx_uint_t n);
+static ngx_uint_t ngx_http_k8s_metrics_samples_build(
+    ngx_http_k8s_metrics_scrape_t *scrape,
+    ngx_http_k8s_metrics_shsample_t *found, ngx_uint_t npods,
+    ngx_uint_t ncontainers, ngx_http_k8s_metrics_shblock_t *old,
+    ngx_http_k8s_metrics_shblock_t *new, int64_t resolution);
+static ngx_http_k8s_metrics_shcontainer_t *
+    ngx_http_k8s_metrics_samples_container(
+    ngx_http_k8s_metrics_shblock_t *block,
+    ngx_http_k8s_metrics_shsample_t *sample, ngx_uint_t at,
+    const ngx_str_t *name);
+static void ngx_http_k8s_metrics_samples_merge(
+    ngx_http_k8s_metrics_shcontainer_t *old,
+    const ngx_http_k8s_metrics_point_t *point,
+    ngx_http_k8s_metrics_shcontainer_t *new, int64_t resolution);
+static ngx_int_t ngx_http_k8s_metrics_samples_publish_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node,
+    ngx_http_k8s_metrics_shblock_t *new, ngx_uint_t points);
+
+
+/*
+ * A block is made in this worker's own memory and copied into the zone in one
+ * piece: what is looked up needs the lock, the merging does not.
+ */
+
+ngx_int_t
+ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_scrape_t *scrape, int64_t resolution)
+{
+    size_t                            size;
+    uint64_t                          resets;
+    ngx_int_t                         rc;
+    ngx_uint_t                        n, ncontainers, points;
+    ngx_http_k8s_metrics_shnode_t    *node;
+    ngx_http_k8s_metrics_shblock_t   *block, *old, *new;
+    ngx_http_k8s_metrics_shsample_t  *found;
+
+    if (ngx_http_k8s_metrics_samples_scratch(store, scrape, &size,
+                                             &ncontainers)
+        != NGX_OK)
+    {
+        return NGX_ABORT;
+    }
+
+    found = (ngx_http_k8s_metrics_shsample_t *) store->scratch;
+    new = (ngx_http_k8s_metrics_shblock_t *) (found + scrape->npods);
+    old = (ngx_http_k8s_metrics_shblock_t *) ((u_char *) new + size);
+
+    ngx_http_k8s_metrics_store_lock_read(store);
+
+    if (!ngx_http_k8s_metrics_node_valid_locked(store, scrape->node)) {
+        ngx_http_k8s_metrics_store_unlock(store);
+        return NGX_DECLINED;
+    }
+
+    resets = store->zone->resets;
+    n = ngx_http_k8s_metrics_samples_resolve_locked(store, scrape, found);
+
+    node = ngx_http_k8s_metrics_store_ptr(store, scrape->node.offset);
+    block = node->samples ? ngx_http_k8s_metrics_store_ptr(store,
+                                                           node->samples)
+                          : NULL;
+
+    if (block
+        && block->size <= store->scratch_size
+                          - (size_t) ((u_char *) old - store->scratch))
+    {
+        ngx_memcpy(old, block, block->size);
+
+    } else {
+        old = NULL;
+    }
+
+    ngx_http_k8s_metrics_store_unlock(store);
+
+    ngx_http_k8s_metrics_samples_sort(found, n);
+
+    points = ngx_http_k8s_metrics_samples_build(scrape, found, n, ncontainers,
+                                                old, new, resolution);
+
+    ngx_http_k8s_metrics_store_lock(store);
+
+    if (resets != store->zone->resets
+        || !ngx_http_k8s_metrics_node_valid_locked(store, scrape->node))
+    {
+        rc = NGX_DECLINED;
+
+    } else {
+        node = ngx_http_k8s_metrics_store_ptr(store, scrape->node.offset);
+        rc = ngx_http_k8s_metrics_samples_publish_locked(store, node, new,
+                                                         points);
+    }
+
+    ngx_http_k8s_metrics_store_unlock(store);
+
+    return rc;
+}
+
+
+/*
+ * Room for the pods found, the new block and a copy of the old one, which may
+ * be twice as large as the new one and a little; grown in halves.
+ */
+
+static ngx_int_t
+ngx_http_k8s_metrics_samples_scratch(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_scrape_t *scrape, size_t *size,
+    ngx_uint_t *ncontainers)
+{
+    size_t                          need, old;
+    uint32_t                        off;
+    ngx_uint_t                      i, j;
+    ngx_http_k8s_metrics_shnode_t  *node;
+    ngx_http_k8s_metrics_shblock_t *block;
+
+    *ncontainers = 0;
+    *size = sizeof(ngx_http_k8s_metrics_shblock_t)
+            + scrape->npods * sizeof(ngx_http_k8s_metrics_shsample_t);
+
+    for (i = 0; i < scrape->npods; i++) {
+        *ncontainers += scrape->pods[i].ncontainers;
+
+        for (j = 0; j < scrape->pods[i].ncontainers; j++) {
+            *size += sizeof(ngx_http_k8s_metrics_shcontainer_t)
+                     + scrape->pods[i].containers[j].name.len;
+        }
+    }
+
+    *size = ngx_align(*size, 16);
+
+    old = 0;
+
+    ngx_http_k8s_metrics_store_lock_read(store);
+
+    if (ngx_http_k8s_metrics_node_valid_locked(store, scrape->node)) {
+        node = ngx_http_k8s_metrics_store_ptr(store, scrape->node.offset);
+        off = node->samples;
+
+        if (off) {
+            block = ngx_http_k8s_metrics_store_ptr(store, off);
+            old = block->size;
+        }
+    }
+
+    ngx_http_k8s_metrics_store_unlock(store);
+
+    need = scrape->npods * sizeof(ngx_http_k8s_metrics_shsample_t)
+           + *size + old;
+
+    if (need <= store->scratch_size) {
+        return NGX_OK;
+    }
+
+    if (store->scratch) {
+        ngx_free(store->scratch);
+    }
+
+    store->scratch_size = need + need / 2;
+    store->scratch = ngx_alloc(store->scratch_size, ngx_cycle->log);
+
+    if (store->scratch == NULL) {
+        store->scratch_size = 0;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* "first" is the pod's number in the scrape for now. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_samples_resolve_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_scrape_t *scrape,
+    ngx_http_k8s_metrics_shsample_t *found)
+{
+    uint32_t                        off;
+    ngx_uint_t                      i, n;
+    ngx_http_k8s_metrics_shpod_t   *pod;
+    ngx_http_k8s_metrics_shnode_t  *node;
+
+    node = ngx_http_k8s_metrics_store_ptr(store, scrape->node.offset);
+    n = 0;
+
+    for (i = 0; i < scrape->npods; i++) {
+
+        off = ngx_http_k8s_metrics_record_find_locked(store,
+                                                  NGX_HTTP_K8S_METRICS_PODS,
+                                                  &scrape->pods[i].ns,
+                                                  &scrape->pods[i].name);
+        if (off == 0) {
+            continue;
+        }
+
+        pod = ngx_http_k8s_metrics_store_ptr(store, off);
+
+        if (pod->node != node->head.name) {
+            continue;
+        }
+
+        found[n].pod = off;
+        found[n].birth = pod->head.birth;
+        found[n].first = (uint32_t) i;
+        found[n].n = (uint32_t) scrape->pods[i].ncontainers;
+        n++;
+    }
+
+    return n;
+}
+
+
+/* Shell sort: pods mostly come in the order in which they were stored. */
+
+static void
+ngx_http_k8s_metrics_samples_sort(ngx_http_k8s_metrics_shsample_t *a,
+    ngx_uint_t n)
+{
+    ngx_uint_t                       gap, i, j;
+    ngx_http_k8s_metrics_shsample_t  x;
+
+    for (gap = 1; gap < n / 3; gap = 3 * gap + 1) { /* void */ }
+
+    for ( /* void */ ; gap; gap /= 3) {
+        for (i = gap; i < n; i++) {
+            x = a[i];
+
+            for (j = i; j >= gap && a[j - gap].pod > x.pod; j -= gap) {
+                a[j] = a[j - gap];
+            }
+
+            a[j] = x;
+        }
+    }
+}
+
+
+/* Returns how many containers have two points. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_samples_build(ngx_http_k8s_metrics_scrape_t *scrape,
+    ngx_http_k8s_metrics_shsample_t *found, ngx_uint_t npods,
+    ngx_uint_t ncontainers, ngx_http_k8s_metrics_shblock_t *old,
+    ngx_http_k8s_metrics_shblock_t *new, int64_t resolution)
+{
+    u_char                              *names;
+    ngx_uint_t                           i, j, n, points;
+    ngx_http_k8s_metrics_shsample_t     *pods, *was;
+    ngx_http_k8s_metrics_shcontainer_t  *c, *o;
+    ngx_http_k8s_metrics_pod_points_t   *pod;
+
+    new->npods = (uint32_t) npods;
+    new->scraped = scrape->scraped;
+
+    ngx_memzero(&new->node, sizeof(ngx_http_k8s_metrics_shcontainer_t));
+
+    if (scrape->has_node) {
+        ngx_http_k8s_metrics_samples_merge(old ? &old->node : NULL,
+                                           &scrape->usage, &new->node,
+                                           resolution);
+    }
+
+    for (n = 0, i = 0; i < npods; i++) {
+        n += found[i].n;
+    }
+
+    new->ncontainers = (uint32_t) n;
+
+    pods = ngx_http_k8s_metrics_block_pods(new);
+    c = ngx_http_k8s_metrics_block_containers(new);
+    names = (u_char *) (c + n);
+
+    n = 0;
+    points = 0;
+
+    for (i = 0; i < npods; i++) {
+        pod = &scrape->pods[found[i].first];
+        pods[i] = found[i];
+        pods[i].first = (uint32_t) n;
+
+        was = old ? ngx_http_k8s_metrics_samples_pod(old, found[i].pod,
+                                                     found[i].birth)
+                  : NULL;
+
+        for (j = 0; j < pod->ncontainers; j++, n++) {
+            o = was ? ngx_http_k8s_metrics_samples_container(old, was, j,
+                                                    &pod->containers[j].name)
+                    : NULL;
+
+            ngx_http_k8s_metrics_samples_merge(o, &pod->containers[j], &c[n],
+                                               resolution);
+
+            c[n].name = (uint32_t) (names - (u_char *) new);
+            c[n].len = (uint32_t) pod->containers[j].name.len;
+            names = ngx_cpymem(names, pod->containers[j].name.data,
+                               c[n].len);
+
+            points += (c[n].prev_timestamp != 0);
+        }
+    }
+
+    new->size = (uint32_t) (names - (u_char *) new);
+
+    return points;
+}
+
+
+ngx_http_k8s_metrics_shsample_t *
+ngx_http_k8s_metrics_samples_pod(ngx_http_k8s_metrics_shblock_t *block,
+    uint32_t pod, uint32_t birth)
+{
+    ngx_uint_t                        low, high, mid;
+    ngx_http_k8s_metrics_shsample_t  *pods;
+
+    pods = ngx_http_k8s_metrics_block_pods(block);
+
+    low = 0;
+    high = block->npods;
+
+    while (low < high) {
+        mid = (low + high) / 2;
+
+        if (pods[mid].pod < pod) {
+            low = mid + 1;
+
+        } else {
+            high = mid;
+        }
+    }
+
+    if (low < block->npods && pods[low].pod == pod
+        && pods[low].birth == birth)
+    {
+        return &pods[low];
+    }
+
+    return NULL;
+}
+
+
+/* Looks first where it was in the last scrape. */
+
+static ngx_http_k8s_metrics_shcontainer_t *
+ngx_http_k8s_metrics_samples_container(ngx_http_k8s_metrics_shblock_t *block,
+    ngx_http_k8s_metrics_shsample_t *sample, ngx_uint_t at,
+    const ngx_str_t *name)
+{
+    ngx_uint_t                           i, n;
+    ngx_http_k8s_metrics_shcontainer_t  *c;
+
+    for (i = 0; i < sample->n; i++) {
+        n = (at + i) % sample->n;
+        c = &ngx_http_k8s_metrics_block_containers(block)[sample->first + n];
+
+        if (c->len == name->len
+            && ngx_memcmp((u_char *) block + c->name, name->data, name->len)
+               == 0)
+        {
+            return c;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_k8s_metrics_samples_merge(ngx_http_k8s_metrics_shcontainer_t *old,
+    const ngx_http_k8s_metrics_point_t *point,
+    ngx_http_k8s_metrics_shcontainer_t *new, int64_t resolution)
+{
+    ngx_http_k8s_metrics_point_t  last, prev;
+
+    ngx_memzero(&last, sizeof(ngx_http_k8s_metrics_point_t));
+    ngx_memzero(&prev, sizeof(ngx_http_k8s_metrics_point_t));
+
+    if (old) {
+        last.timestamp = old->last.timestamp;
+        last.start = old->last.start;
+        last.cpu = old->last.cpu;
+        last.memory = old->last.memory;
+        prev.timestamp = old->prev_timestamp;
+        prev.start = old->prev_start;
+        prev.cpu = old->prev_cpu;
+    }
+
+    ngx_http_k8s_metrics_points_merge(&last, &prev, point, resolution);
+
+    new->last.timestamp = last.timestamp;
+    new->last.start = last.start;
+    new->last.cpu = last.cpu;
+    new->last.memory = last.memory;
+    new->prev_timestamp = prev.timestamp;
+    new->prev_start = prev.start;
+    new->prev_cpu = prev.cpu;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_samples_publish_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node,
+    ngx_http_k8s_metrics_shblock_t *new, ngx_uint_t points)
+{
+    size_t                           room;
+    uint32_t                         off;
+    ngx_http_k8s_metrics_shblock_t  *block;
+    ngx_http_k8s_metrics_content_t  *content;
+
+    content = &store->zone->content;
+
+    block = node->samples ? ngx_http_k8s_metrics_store_ptr(store,
+                                                           node->samples)
+                          : NULL;
+
+    room = ngx_http_k8s_metrics_arena_room(new->size);
+
+    if (block == NULL || block->room < new->size || block->room > 2 * room) {
+
+        off = ngx_http_k8s_metrics_arena_alloc_locked(store, new->size);
+
+        if (off == 0) {
+            return NGX_ABORT;
+        }
+
+        if (block) {
+            ngx_http_k8s_metrics_arena_free_locked(store, node->samples,
+                                                   block->room);
+        }
+
+        node->samples = off;
+        block = ngx_http_k8s_metrics_store_ptr(store, off);
+
+    } else {
+        room = block->room;
+    }
+
+    new->room = (uint32_t) room;
+    ngx_memcpy(block, new, new->size);
+
+    content->container_points += points;
+    content->container_points -= node->points;
+    node->points = (uint32_t) points;
+
+    content->node_points -= node->node_point;
+    node->node_point = (new->node.prev_timestamp != 0);
+    content->node_points += node->node_point;
+
+    ngx_http_k8s_metrics_shstr_put_locked(store, node->reason);
+    node->reason = 0;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_k8s_metrics_samples_free_locked(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_shnode_t *node)
+{
+    ngx_http_k8s_metrics_shblock_t  *block;
+
+    if (node->samples == 0) {
+        return;
+    }
+
+    block = ngx_http_k8s_metrics_store_ptr(store, node->samples);
+
+    ngx_http_k8s_metrics_arena_free_locked(store, node->samples, block->room);
+
+    store->zone->content.container_points -= node->points;
+    store->zone->content.node_points -= node->node_point;
+
+    node->samples = 0;
+    node->points = 0;
+    node->node_point = 0;
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_node_valid_locked(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_ref_t ref)
+{
+    uint32_t                        off;
+    ngx_http_k8s_metrics_record_t  *rec;
+
+    off = ref.offset;
+
+    if (off == 0 || off >= store->zone->content.brk) {
+        return 0;
+    }
+
+    rec = ngx_http_k8s_metrics_store_ptr(store, off);
+
+    /*
+     * The memory may be another thing by now: only a record that its name
+     * leads to is that record.
+     */
+
+    return rec->birth == ref.birth && rec->name != 0
+           && rec->name < store->zone->content.brk
+           && ngx_http_k8s_metrics_node_of_locked(store, rec->name) == off;
+}
+
+
+void
+ngx_http_k8s_metrics_store_scrape_started(ngx_http_k8s_metrics_store_t *store,
+    ngx_msec_t mono)
+{
+    ngx_http_k8s_metrics_store_lock(store);
+    store->zone->scrape_started = mono;
+    store->zone->scrapes++;
+    ngx_http_k8s_metrics_store_unlock(store);
+}
+
+
+void
+ngx_http_k8s_metrics_store_scrape_failed(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_ref_t ref, ngx_str_t *reason)
+{
+    uint32_t                        off;
+    ngx_str_t                       s;
+    ngx_http_k8s_metrics_shnode_t  *node;
+
+    s.data = reason->data;
+    s.len = ngx_min(reason->len, NGX_HTTP_K8S_METRICS_REASON);
+
+    ngx_http_k8s_metrics_store_lock(store);
+
+    store->zone->scrapes_failed++;
+
+    if (ngx_http_k8s_metrics_node_valid_locked(store, ref)) {
+        node = ngx_http_k8s_metrics_store_ptr(store, ref.offset);
+        off = ngx_http_k8s_metrics_shstr_get_locked(store, &s);
+
+        ngx_http_k8s_metrics_shstr_put_locked(store, node->reason);
+        node->reason = off;
+    }
+
+    ngx_http_k8s_metrics_store_unlock(store);
+}

@@ -1,0 +1,195 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_http_k8s_metrics_store_internal.h"
+
+
+/* a slot that was not refreshed for so long, ms, may be a dead worker's */
+#define NGX_HTTP_K8S_METRICS_STALE  1000
+
+
+static ngx_uint_t ngx_http_k8s_metrics_slot_alive(
+    ngx_http_k8s_metrics_slot_t *slot);
+static ngx_uint_t ngx_http_k8s_metrics_watch_locked(
+    ngx_http_k8s_metrics_store_t *store);
+
+
+void
+ngx_http_k8s_metrics_store_enter(ngx_http_k8s_metrics_store_t *store,
+    uint64_t generation, ngx_uint_t worker, ngx_uint_t nworkers)
+{
+    ngx_http_k8s_metrics_zone_t  *zone;
+
+    nworkers = ngx_min(nworkers, NGX_HTTP_K8S_METRICS_WORKERS);
+
+    store->generation = generation;
+    store->nworkers = nworkers;
+    store->worker = worker;
+    store->entered = (worker < nworkers);
+
+    ngx_memset(store->alive, 1, sizeof(store->alive));
+
+    zone = store->zone;
+
+    ngx_http_k8s_metrics_store_lock(store);
+
+    if (generation > zone->generation) {
+        zone->generation = generation;
+        zone->nworkers = nworkers;
+        ngx_memzero(zone->slots, sizeof(zone->slots));
+    }
+
+    if (zone->generation == generation && store->entered) {
+        zone->slots[worker].pid = ngx_pid;
+        zone->slots[worker].mono = ngx_current_msec;
+    }
+
+    ngx_http_k8s_metrics_store_unlock(store);
+}
+
+
+void
+ngx_http_k8s_metrics_store_leave(ngx_http_k8s_metrics_store_t *store)
+{
+    ngx_http_k8s_metrics_zone_t  *zone;
+
+    zone = store->zone;
+
+    ngx_http_k8s_metrics_store_lock(store);
+
+    if (zone->generation == store->generation && store->entered
+        && zone->slots[store->worker].pid == ngx_pid)
+    {
+        zone->slots[store->worker].pid = 0;
+    }
+
+    if (zone->watch.pid == ngx_pid) {
+        zone->watch.pid = 0;
+    }
+
+    ngx_http_k8s_metrics_store_unlock(store);
+
+    store->entered = 0;
+
+    if (store->scratch) {
+        ngx_free(store->scratch);
+        store->scratch = NULL;
+        store->scratch_size = 0;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
+{
+    ngx_uint_t                    i, watch;
+    ngx_http_k8s_metrics_zone_t  *zone;
+
+    zone = store->zone;
+
+    if (!store->entered || zone->generation != store->generation) {
+        return 0;
+    }
+
+    ngx_http_k8s_metrics_store_lock(store);
+
+    zone->slots[store->worker].pid = ngx_pid;
+    zone->slots[store->worker].mono = ngx_current_msec;
+
+    watch = ngx_http_k8s_metrics_watch_locked(store);
+
+    ngx_http_k8s_metrics_store_unlock(store);
+
+    for (i = 0; i < store->nworkers; i++) {
+        store->alive[i] = ngx_http_k8s_metrics_slot_alive(&zone->slots[i]);
+    }
+
+    return NGX_HTTP_K8S_METRICS_ROLE_SCRAPE
+           | (watch ? NGX_HTTP_K8S_METRICS_ROLE_WATCH : 0);
+}
+
+
+static ngx_uint_t
+ngx_http_k8s_metrics_watch_locked(ngx_http_k8s_metrics_store_t *store)
+{
+    ngx_http_k8s_metrics_zone_t  *zone;
+
+    zone = store->zone;
+
+    if (zone->watch.pid != ngx_pid
+        && zone->watch_generation == store->generation
+        && zone->watch.pid != 0
+        && ngx_http_k8s_metrics_slot_alive(&zone->watch))
+    {
+        return 0;
+    }
+
+    zone->watch.pid = ngx_pid;
+    zone->watch.mono = ngx_current_msec;
+    zone->watch_generation = store->generation;
+
+    return 1;
+}
+
+
+/*
+ * A throttled cgroup makes a living worker look stale: it is dead only when
+ * the system has no such process.  A slot that nobody has claimed yet counts
+ * as alive for its worker is about to start.
+ */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_slot_alive(ngx_http_k8s_metrics_slot_t *slot)
+{
+    uint64_t   mono;
+    ngx_pid_t  pid;
+
+    pid = *(volatile ngx_pid_t *) &slot->pid;
+    mono = *(volatile uint64_t *) &slot->mono;
+
+    if (pid == 0 || pid == ngx_pid
+        || (ngx_msec_t) (ngx_current_msec - mono) < NGX_HTTP_K8S_METRICS_STALE)
+    {
+        return 1;
+    }
+
+    return kill(pid, 0) == 0 || ngx_errno != ESRCH;
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_store_owns(ngx_http_k8s_metrics_store_t *store,
+    uint32_t hash)
+{
+    ngx_uint_t  i, w;
+
+    if (!store->entered) {
+        return 0;
+    }
+
+    /* spread by other bits than those that make a node's phase */
+
+    w = (hash * 2654435761u >> 16) % store->nworkers;
+
+    for (i = 0; i < store->nworkers; i++) {
+
+        if (w == store->worker) {
+            return 1;
+        }
+
+        if (store->alive[w]) {
+            return 0;
+        }
+
+        w = (w + 1) % store->nworkers;
+    }
+
+    return 1;
+}
