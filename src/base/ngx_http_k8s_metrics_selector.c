@@ -127,8 +127,8 @@ ngx_http_k8s_metrics_label_selector(ngx_pool_t *pool, const ngx_str_t *text,
 
 
 /*
- * Moves on to the next token.  A NUL ends the text where a token could begin,
- * and a word where it stands in one, as it does there.
+ * Moves on to the next token.  As there, a NUL ends the text where a token
+ * could begin, and ends (as a part of it) a word or a symbol.
  */
 
 static void
@@ -154,6 +154,11 @@ ngx_http_k8s_metrics_lex(ngx_http_k8s_metrics_lexer_t *l)
 
     if (ngx_http_k8s_metrics_lex_symbol(l)) {
         l->text.len = l->pos - l->text.data;
+
+        if (l->pos < l->last && *l->pos == '\0') {
+            l->pos++;
+        }
+
         return;
     }
 

@@ -103,8 +103,7 @@ typedef struct {
     unsigned      stored:1;         /* the store keeps kind and version */
 
     /*
-     * One object that was added or changed, or deleted.  "meta" and the
-     * views are of the object; JSON objects have neither (see "object").
+     * One object that was added or changed, or deleted; NULL for JSON.
      * NGX_OK, NGX_DECLINED (nothing new), NGX_ABORT (the zone is full),
      * NGX_ERROR (unreadable).
      */
@@ -172,6 +171,8 @@ struct ngx_http_k8s_metrics_kube_s {
     ngx_http_k8s_metrics_store_t           *store;
     ngx_str_t                               node_query; /* &labelSelector= */
     ngx_log_t                              *log;
+    ngx_event_t                             check;
+    ngx_connection_t                        dummy;  /* for debug logging */
     ngx_uint_t                              nreflectors;
     ngx_http_k8s_metrics_reflector_t        reflectors[3];
 };
@@ -192,6 +193,10 @@ void ngx_http_k8s_metrics_reflector_init(ngx_http_k8s_metrics_reflector_t *r,
 void ngx_http_k8s_metrics_reflector_start(
     ngx_http_k8s_metrics_reflector_t *r);
 void ngx_http_k8s_metrics_reflector_stop(ngx_http_k8s_metrics_reflector_t *r);
+void ngx_http_k8s_metrics_reflector_relist(
+    ngx_http_k8s_metrics_reflector_t *r);
+void ngx_http_k8s_metrics_reflector_done(void *data, ngx_int_t rc,
+    ngx_http_k8s_metrics_response_t *res);
 
 /* _kube_reflector_request.c: starts what r->state needs; NGX_ERROR. */
 ngx_int_t ngx_http_k8s_metrics_reflector_request(
@@ -207,6 +212,8 @@ ngx_int_t ngx_http_k8s_metrics_reflector_end(
 void ngx_http_k8s_metrics_reflector_release(
     ngx_http_k8s_metrics_reflector_t *r);
 void ngx_http_k8s_metrics_reflector_save(ngx_http_k8s_metrics_reflector_t *r);
+ngx_int_t ngx_http_k8s_metrics_reflector_load(
+    ngx_http_k8s_metrics_reflector_t *r);
 ngx_int_t ngx_http_k8s_metrics_reflector_listed(
     ngx_http_k8s_metrics_reflector_t *r, ngx_str_t *version,
     ngx_str_t *cont);

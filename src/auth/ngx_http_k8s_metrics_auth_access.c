@@ -1,0 +1,473 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include "ngx_http_k8s_metrics_auth_internal.h"
+
+
+#define NGX_HTTP_K8S_METRICS_DENIAL_SIZE  1024
+#define NGX_HTTP_K8S_METRICS_DENIAL_MAX   (128 * 1024)
+
+
+static ngx_http_k8s_metrics_auth_ctx_t *ngx_http_k8s_metrics_auth_find(
+    ngx_http_request_t *r);
+static ngx_http_k8s_metrics_auth_ctx_t *ngx_http_k8s_metrics_auth_create(
+    ngx_http_request_t *r);
+static void ngx_http_k8s_metrics_auth_cleanup(void *data);
+static ngx_uint_t ngx_http_k8s_metrics_always_allowed(
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    const ngx_http_k8s_metrics_attrs_t *attrs);
+static ngx_int_t ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_k8s_metrics_auth_decided(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
+    ngx_uint_t code, const char *message);
+static ngx_int_t ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static void ngx_http_k8s_metrics_denial_why(ngx_http_k8s_metrics_out_t *out,
+    const ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    const ngx_http_k8s_metrics_attrs_t *attrs);
+static void ngx_http_k8s_metrics_denial_quote(ngx_http_k8s_metrics_out_t *out,
+    const ngx_str_t *s, ngx_uint_t html);
+
+
+ngx_int_t
+ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf)
+{
+    ngx_int_t                         rc;
+    ngx_http_k8s_metrics_auth_ctx_t  *ctx;
+
+    ctx = ngx_http_k8s_metrics_auth_find(r);
+
+    if (ctx) {
+
+        if (ctx->waiting) {
+            return NGX_AGAIN;
+        }
+
+        /* an internal redirect: the request is the one that was decided on */
+
+        return ctx->authorized ? NGX_OK
+                               : ngx_http_k8s_metrics_auth_decided(r, ctx);
+    }
+
+    ctx = ngx_http_k8s_metrics_auth_create(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_k8s_metrics_authenticate(r, auth, conf, &ctx->identity);
+
+    switch (rc) {
+
+    case NGX_OK:
+        return ngx_http_k8s_metrics_auth_authorize(r, auth, conf, ctx);
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return ngx_http_k8s_metrics_auth_refuse(r, rc, "Unauthorized");
+
+    case NGX_HTTP_FORBIDDEN:
+        return ngx_http_k8s_metrics_auth_refuse(r, rc,
+                                            "impersonation is not supported");
+
+    case NGX_HTTP_MISDIRECTED_REQUEST:
+        return ngx_http_k8s_metrics_auth_refuse(r, rc,
+                            "the TLS connection is not one for this server");
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return ngx_http_k8s_metrics_auth_refuse(r, rc,
+                       "the cluster's authentication settings have not been "
+                       "read yet");
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+static ngx_http_k8s_metrics_auth_ctx_t *
+ngx_http_k8s_metrics_auth_find(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_k8s_metrics_auth_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_http_k8s_metrics_auth_ctx_t *
+ngx_http_k8s_metrics_auth_create(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t               *cln;
+    ngx_http_k8s_metrics_auth_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool,
+                               sizeof(ngx_http_k8s_metrics_auth_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_k8s_metrics_auth_ctx_t));
+
+    ctx->request = r;
+    cln->handler = ngx_http_k8s_metrics_auth_cleanup;
+
+    return ctx;
+}
+
+
+/* A client that leaves stops to wait; the review goes on for the others. */
+
+static void
+ngx_http_k8s_metrics_auth_cleanup(void *data)
+{
+    ngx_http_k8s_metrics_auth_ctx_t *ctx = data;
+
+    if (ctx->waiting) {
+        ngx_queue_remove(&ctx->queue);
+        ctx->waiting = 0;
+    }
+}
+
+
+ngx_http_k8s_metrics_identity_t *
+ngx_http_k8s_metrics_identity(ngx_http_request_t *r)
+{
+    ngx_http_k8s_metrics_auth_ctx_t  *ctx;
+
+    ctx = ngx_http_k8s_metrics_auth_find(r);
+
+    return (ctx && ctx->authorized) ? &ctx->identity : NULL;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
+{
+    ngx_int_t                      rc;
+    ngx_str_t                      question;
+    ngx_uint_t                     declined;
+    ngx_http_k8s_metrics_attrs_t  *attrs;
+
+    static ngx_str_t               masters = ngx_string("system:masters");
+
+    attrs = ngx_http_k8s_metrics_answer_attrs(r, &declined);
+    if (attrs == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (declined) {
+        return ngx_http_k8s_metrics_auth_refuse(r, NGX_HTTP_BAD_REQUEST,
+                                                "the path is ambiguous");
+    }
+
+    if (ngx_http_k8s_metrics_identity_in_group(&ctx->identity, &masters)
+        || ngx_http_k8s_metrics_always_allowed(conf, attrs))
+    {
+        ctx->decision = NGX_HTTP_K8S_METRICS_ALLOWED;
+        return ngx_http_k8s_metrics_auth_decided(r, ctx);
+    }
+
+    if (ngx_http_k8s_metrics_review_question(r->pool, &ctx->identity, attrs,
+                                             &question)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_k8s_metrics_review_ask(auth, conf, &question, ctx);
+
+    if (rc == NGX_AGAIN) {
+        r->read_event_handler = ngx_http_test_reading;
+        r->write_event_handler = ngx_http_request_empty_handler;
+
+        return NGX_AGAIN;
+    }
+
+    if (rc == NGX_ERROR) {
+        ctx->decision = NGX_HTTP_K8S_METRICS_REVIEW_FAILED;
+    }
+
+    return ngx_http_k8s_metrics_auth_decided(r, ctx);
+}
+
+
+void
+ngx_http_k8s_metrics_auth_resume(ngx_http_k8s_metrics_auth_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->waiting = 0;
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    ngx_http_core_run_phases(r);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_uint_t
+ngx_http_k8s_metrics_always_allowed(ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    const ngx_http_k8s_metrics_attrs_t *attrs)
+{
+    ngx_str_t   *path;
+    ngx_uint_t   i;
+
+    if (attrs->resource_request) {
+        return 0;
+    }
+
+    path = conf->always_allow_paths->elts;
+
+    for (i = 0; i < conf->always_allow_paths->nelts; i++) {
+
+        if (path[i].len && path[i].data[path[i].len - 1] == '*') {
+
+            if (attrs->path.len >= path[i].len - 1
+                && ngx_memcmp(attrs->path.data, path[i].data, path[i].len - 1)
+                   == 0)
+            {
+                return 1;
+            }
+
+        } else if (attrs->path.len == path[i].len
+                   && ngx_memcmp(attrs->path.data, path[i].data, path[i].len)
+                      == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_auth_decided(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
+{
+    switch (ctx->decision) {
+
+    case NGX_HTTP_K8S_METRICS_ALLOWED:
+        ctx->authorized = 1;
+        return NGX_OK;
+
+    case NGX_HTTP_K8S_METRICS_DENIED:
+        return ngx_http_k8s_metrics_auth_deny(r, ctx);
+
+    default:
+        return ngx_http_k8s_metrics_auth_refuse(r,
+                                         NGX_HTTP_INTERNAL_SERVER_ERROR,
+                                         "the access review failed");
+    }
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r, ngx_uint_t code,
+    const char *message)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY
+        && (code == NGX_HTTP_UNAUTHORIZED || code == NGX_HTTP_FORBIDDEN))
+    {
+        return code;
+    }
+
+    ngx_http_finalize_request(r, ngx_http_k8s_metrics_answer_error(r, code,
+                                                            "%s", message));
+    return NGX_DONE;
+}
+
+
+/* The words are those of k8s.io/apiserver's responsewriters.Forbidden. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
+{
+    ngx_uint_t                      declined;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_k8s_metrics_out_t      out;
+    ngx_http_k8s_metrics_attrs_t   *attrs;
+    ngx_http_k8s_metrics_status_t   status;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    attrs = ngx_http_k8s_metrics_answer_attrs(r, &declined);
+
+    if (attrs == NULL
+        || ngx_http_k8s_metrics_out_create(&out, r->pool,
+                                           NGX_HTTP_K8S_METRICS_DENIAL_SIZE,
+                                           NGX_HTTP_K8S_METRICS_DENIAL_MAX)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&status, sizeof(ngx_http_k8s_metrics_status_t));
+
+    status.code = NGX_HTTP_FORBIDDEN;
+    status.reason = ngx_http_k8s_metrics_status_reason(NGX_HTTP_FORBIDDEN);
+    status.details = 1;
+
+    if (attrs->resource_request) {
+        status.group = attrs->group;
+        status.kind = attrs->resource;
+        status.name = attrs->name;
+
+        ngx_http_k8s_metrics_out_str(&out, &attrs->resource);
+
+        if (attrs->group.len) {
+            ngx_http_k8s_metrics_out_byte(&out, '.');
+            ngx_http_k8s_metrics_out_str(&out, &attrs->group);
+        }
+
+        if (attrs->name.len) {
+            ngx_http_k8s_metrics_out_byte(&out, ' ');
+            ngx_http_k8s_metrics_denial_quote(&out, &attrs->name, 0);
+        }
+
+        ngx_http_k8s_metrics_out_lit(&out, " is ");
+    }
+
+    ngx_http_k8s_metrics_out_lit(&out, "forbidden: ");
+    ngx_http_k8s_metrics_denial_why(&out, ctx, attrs);
+
+    if (ctx->reason.len) {
+        ngx_http_k8s_metrics_out_lit(&out, ": ");
+        ngx_http_k8s_metrics_out_str(&out, &ctx->reason);
+    }
+
+    status.message.data = out.start;
+    status.message.len = ngx_http_k8s_metrics_out_len(&out);
+
+    ngx_http_finalize_request(r, ngx_http_k8s_metrics_answer_status(r,
+                                                                   &status));
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_k8s_metrics_denial_why(ngx_http_k8s_metrics_out_t *out,
+    const ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    const ngx_http_k8s_metrics_attrs_t *attrs)
+{
+    u_char     *p;
+    ngx_str_t   resource;
+
+    ngx_http_k8s_metrics_out_lit(out, "User ");
+    ngx_http_k8s_metrics_denial_quote(out, &ctx->identity.user, 1);
+    ngx_http_k8s_metrics_out_lit(out, " cannot ");
+    ngx_http_k8s_metrics_out_str(out, &attrs->verb);
+
+    if (!attrs->resource_request) {
+        ngx_http_k8s_metrics_out_lit(out, " path ");
+        ngx_http_k8s_metrics_denial_quote(out, &attrs->path, 1);
+        return;
+    }
+
+    resource = attrs->resource;
+
+    if (attrs->subresource.len) {
+        p = ngx_pnalloc(ctx->request->pool,
+                        attrs->resource.len + 1 + attrs->subresource.len);
+
+        if (p) {
+            resource.data = p;
+            p = ngx_cpymem(p, attrs->resource.data, attrs->resource.len);
+            *p++ = '/';
+            p = ngx_cpymem(p, attrs->subresource.data, attrs->subresource.len);
+            resource.len = p - resource.data;
+        }
+    }
+
+    ngx_http_k8s_metrics_out_lit(out, " resource ");
+    ngx_http_k8s_metrics_denial_quote(out, &resource, 1);
+    ngx_http_k8s_metrics_out_lit(out, " in API group ");
+    ngx_http_k8s_metrics_denial_quote(out, &attrs->group, 1);
+
+    if (attrs->ns.len) {
+        ngx_http_k8s_metrics_out_lit(out, " in the namespace ");
+        ngx_http_k8s_metrics_denial_quote(out, &attrs->ns, 1);
+        return;
+    }
+
+    ngx_http_k8s_metrics_out_lit(out, " at the cluster scope");
+}
+
+
+/* Go's %q for what a name may hold; with "html", &, < and > as entities. */
+
+static void
+ngx_http_k8s_metrics_denial_quote(ngx_http_k8s_metrics_out_t *out,
+    const ngx_str_t *s, ngx_uint_t html)
+{
+    size_t         i;
+    u_char         c;
+
+    static u_char  hex[] = "0123456789abcdef";
+
+    ngx_http_k8s_metrics_out_byte(out, '"');
+
+    for (i = 0; i < s->len; i++) {
+        c = s->data[i];
+
+        if (c == '"' || c == '\\') {
+            ngx_http_k8s_metrics_out_byte(out, '\\');
+            ngx_http_k8s_metrics_out_byte(out, c);
+
+        } else if (c < 0x20 || c == 0x7f) {
+            ngx_http_k8s_metrics_out_lit(out, "\\x");
+            ngx_http_k8s_metrics_out_byte(out, hex[c >> 4]);
+            ngx_http_k8s_metrics_out_byte(out, hex[c & 0xf]);
+
+        } else if (html && c == '&') {
+            ngx_http_k8s_metrics_out_lit(out, "&amp;");
+
+        } else if (html && c == '<') {
+            ngx_http_k8s_metrics_out_lit(out, "&lt;");
+
+        } else if (html && c == '>') {
+            ngx_http_k8s_metrics_out_lit(out, "&gt;");
+
+        } else {
+            ngx_http_k8s_metrics_out_byte(out, c);
+        }
+    }
+
+    ngx_http_k8s_metrics_out_byte(out, '"');
+}

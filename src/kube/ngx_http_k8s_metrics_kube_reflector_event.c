@@ -1,0 +1,417 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include "ngx_http_k8s_metrics_kube_internal.h"
+
+
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_SAVE  1000
+
+
+static ngx_int_t ngx_http_k8s_metrics_reflector_object(void *data,
+    ngx_str_t *event, ngx_str_t *kind, ngx_str_t *object);
+static ngx_int_t ngx_http_k8s_metrics_reflector_list_meta(void *data,
+    ngx_str_t *resource_version, ngx_str_t *cont);
+static void ngx_http_k8s_metrics_reflector_synced(
+    ngx_http_k8s_metrics_reflector_t *r);
+static ngx_int_t ngx_http_k8s_metrics_reflector_version(
+    ngx_http_k8s_metrics_reflector_t *r, ngx_str_t *version);
+static uint32_t ngx_http_k8s_metrics_reflector_hash(
+    ngx_http_k8s_metrics_reflector_t *r);
+
+
+#define ngx_http_k8s_metrics_reflector_is(s, text)                            \
+    ((s)->len == sizeof(text) - 1                                             \
+     && ngx_memcmp((s)->data, text, sizeof(text) - 1) == 0)
+
+
+/* an answer began */
+
+void
+ngx_http_k8s_metrics_reflector_begin(ngx_http_k8s_metrics_reflector_t *r)
+{
+    ngx_http_k8s_metrics_pb_stream_t  *pb;
+
+    r->ok = 1;
+
+    if (r->state != ngx_http_k8s_metrics_reflector_watch && !r->listing) {
+        r->listing = 1;
+
+        if (r->desc->stored) {
+            ngx_http_k8s_metrics_store_list_begin(r->kube->store,
+                                                  r->desc->kind);
+        }
+    }
+
+    if (r->desc->json) {
+        r->json.len = 0;
+        return;
+    }
+
+    pb = &r->pb;
+
+    ngx_memzero(pb, sizeof(ngx_http_k8s_metrics_pb_stream_t));
+
+    pb->form = (r->state == ngx_http_k8s_metrics_reflector_list)
+                   ? NGX_HTTP_K8S_METRICS_PB_LIST
+                   : NGX_HTTP_K8S_METRICS_PB_WATCH;
+    pb->max = NGX_HTTP_K8S_METRICS_KUBE_OBJECT_MAX;
+    pb->object = ngx_http_k8s_metrics_reflector_object;
+    pb->list_meta = ngx_http_k8s_metrics_reflector_list_meta;
+    pb->data = r;
+    pb->log = r->kube->log;
+
+    if (r->state == ngx_http_k8s_metrics_reflector_list) {
+        r->cont.len = 0;
+    }
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_reflector_feed(ngx_http_k8s_metrics_reflector_t *r,
+    u_char *p, size_t len)
+{
+    if (r->desc->json) {
+        return ngx_http_k8s_metrics_kube_json_feed(r, p, len);
+    }
+
+    if (ngx_http_k8s_metrics_pb_stream_feed(&r->pb, p, len) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (r->error == NULL) {
+        r->error = r->pb.error ? r->pb.error : "invalid protobuf";
+    }
+
+    return NGX_ERROR;
+}
+
+
+/* the last byte of a list was read: is it whole, and was it the last page */
+
+ngx_int_t
+ngx_http_k8s_metrics_reflector_end(ngx_http_k8s_metrics_reflector_t *r)
+{
+    if (r->desc->json) {
+        if (ngx_http_k8s_metrics_kube_json_list(r) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else if (ngx_http_k8s_metrics_pb_stream_end(&r->pb) != NGX_OK) {
+        r->error = "list stops in the middle";
+        return NGX_ERROR;
+    }
+
+    if (r->version.len == 0) {
+        r->error = "list without resourceVersion";
+        return NGX_ERROR;
+    }
+
+    if (r->cont.len == 0) {
+        ngx_http_k8s_metrics_reflector_synced(r);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_reflector_list_meta(void *data,
+    ngx_str_t *resource_version, ngx_str_t *cont)
+{
+    ngx_http_k8s_metrics_reflector_t *r = data;
+
+    return ngx_http_k8s_metrics_reflector_listed(r, resource_version, cont);
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_reflector_listed(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_str_t *version, ngx_str_t *cont)
+{
+    if (ngx_http_k8s_metrics_reflector_version(r, version) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (r->cont.data) {
+        ngx_free(r->cont.data);
+        ngx_str_null(&r->cont);
+    }
+
+    if (cont->len == 0) {
+        return NGX_OK;
+    }
+
+    r->cont.data = ngx_alloc(cont->len, r->kube->log);
+    if (r->cont.data == NULL) {
+        r->error = "no memory";
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(r->cont.data, cont->data, cont->len);
+    r->cont.len = cont->len;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_k8s_metrics_reflector_synced(ngx_http_k8s_metrics_reflector_t *r)
+{
+    if (r->desc->stored) {
+        ngx_http_k8s_metrics_store_list_end(r->kube->store, r->desc->kind);
+    }
+
+    r->state = ngx_http_k8s_metrics_reflector_watch;
+    r->listing = 0;
+    r->consistent = 0;
+    r->stream_failures = 0;
+    r->listed = ngx_current_msec;
+    r->unsaved = 1;
+
+    ngx_http_k8s_metrics_reflector_save(r);
+
+    if (!r->synced) {
+        r->synced = 1;
+        ngx_log_error(NGX_LOG_INFO, r->kube->log, 0,
+                      "API server \"%V\": %s listed",
+                      ngx_http_k8s_metrics_kube_server(r->kube->client),
+                      r->desc->name);
+    }
+
+    ngx_http_k8s_metrics_reflector_works(r);
+}
+
+
+/* an item of a list (no event), or a watch's event, in protobuf */
+
+static ngx_int_t
+ngx_http_k8s_metrics_reflector_object(void *data, ngx_str_t *event,
+    ngx_str_t *kind, ngx_str_t *object)
+{
+    ngx_http_k8s_metrics_reflector_t *r = data;
+
+    ngx_int_t                         rc;
+    ngx_str_t                         spec, status;
+    ngx_http_k8s_metrics_kube_meta_t  meta;
+
+    if (ngx_http_k8s_metrics_reflector_is(event, "ERROR")) {
+        r->error_code = ngx_http_k8s_metrics_kube_status_code(object);
+
+        if (r->error_code < 400 || r->error_code > 599) {
+            r->error_code = 500;
+        }
+
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_k8s_metrics_kube_object(object, &r->labels, &meta, &spec,
+                                         &status)
+        != NGX_OK)
+    {
+        r->error = "unreadable object";
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_k8s_metrics_reflector_is(event, "DELETED")) {
+        r->desc->del(r, &meta);
+
+    } else if (event->len == 0
+               || ngx_http_k8s_metrics_reflector_is(event, "ADDED")
+               || ngx_http_k8s_metrics_reflector_is(event, "MODIFIED"))
+    {
+        rc = r->desc->put(r, &meta, &spec, &status);
+
+        if (rc == NGX_ERROR) {
+            r->error = "unreadable object";
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_ABORT) {
+            ngx_http_k8s_metrics_reflector_full(r);
+        }
+    }
+
+    if (event->len == 0) {
+        return NGX_OK;
+    }
+
+    if (r->state == ngx_http_k8s_metrics_reflector_stream
+        && meta.initial_end
+        && ngx_http_k8s_metrics_reflector_is(event, "BOOKMARK"))
+    {
+        if (ngx_http_k8s_metrics_reflector_version(r, &meta.version) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ngx_http_k8s_metrics_reflector_synced(r);
+        return NGX_OK;
+    }
+
+    return ngx_http_k8s_metrics_reflector_event(r, event, &meta.version);
+}
+
+
+/* an event was applied: the watch can be resumed behind it */
+
+ngx_int_t
+ngx_http_k8s_metrics_reflector_event(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_str_t *event, ngx_str_t *version)
+{
+    r->events = 1;
+
+    if (r->state != ngx_http_k8s_metrics_reflector_watch) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_k8s_metrics_reflector_version(r, version) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->unsaved = 1;
+
+    if (ngx_current_msec - r->saved >= NGX_HTTP_K8S_METRICS_REFLECTOR_SAVE
+        || ngx_http_k8s_metrics_reflector_is(event, "BOOKMARK"))
+    {
+        ngx_http_k8s_metrics_reflector_save(r);
+    }
+
+    r->backoff = 0;
+
+    ngx_http_k8s_metrics_reflector_works(r);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_reflector_version(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_str_t *version)
+{
+    size_t  i;
+
+    if (version->len == 0
+        || version->len > NGX_HTTP_K8S_METRICS_KUBE_VERSION_MAX)
+    {
+        r->error = "no resourceVersion, or too long";
+        return NGX_ERROR;
+    }
+
+    /* it goes into a URI */
+
+    for (i = 0; i < version->len; i++) {
+        if (version->data[i] < '0' || version->data[i] > '9') {
+            r->error = "resourceVersion is no number";
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_memcpy(r->version_buf, version->data, version->len);
+    r->version.data = r->version_buf;
+    r->version.len = version->len;
+
+    return NGX_OK;
+}
+
+
+/*
+ * The version is saved with a hash of what it belongs to: another server or
+ * selector after a reload begins with a list.
+ */
+
+void
+ngx_http_k8s_metrics_reflector_save(ngx_http_k8s_metrics_reflector_t *r)
+{
+    u_char     *p, buf[NGX_HTTP_K8S_METRICS_KUBE_VERSION_MAX + 10];
+    ngx_str_t   s;
+
+    if (!r->desc->stored || !r->unsaved || r->version.len == 0) {
+        return;
+    }
+
+    p = ngx_sprintf(buf, "%V/%08xD", &r->version,
+                    ngx_http_k8s_metrics_reflector_hash(r));
+
+    s.data = buf;
+    s.len = p - buf;
+
+    if (s.len > NGX_HTTP_K8S_METRICS_KUBE_VERSION_MAX) {
+        return;
+    }
+
+    ngx_http_k8s_metrics_store_set_version(r->kube->store, r->desc->kind, &s);
+
+    r->unsaved = 0;
+    r->saved = ngx_current_msec;
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_reflector_load(ngx_http_k8s_metrics_reflector_t *r)
+{
+    u_char     *slash, buf[32];
+    ngx_str_t   s;
+
+    if (!r->desc->stored
+        || ngx_http_k8s_metrics_store_get_version(r->kube->store,
+                                                  r->desc->kind, buf, &s)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    slash = ngx_strlchr(s.data, s.data + s.len, '/');
+
+    if (slash == NULL || s.data + s.len - slash != 9
+        || ngx_hextoi(slash + 1, 8)
+           != (ngx_int_t) ngx_http_k8s_metrics_reflector_hash(r))
+    {
+        return NGX_DECLINED;
+    }
+
+    s.len = slash - s.data;
+
+    return (ngx_http_k8s_metrics_reflector_version(r, &s) == NGX_OK)
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+static uint32_t
+ngx_http_k8s_metrics_reflector_hash(ngx_http_k8s_metrics_reflector_t *r)
+{
+    uint32_t                           hash;
+    ngx_str_t                         *server;
+    ngx_http_k8s_metrics_kube_conf_t  *conf;
+
+    server = ngx_http_k8s_metrics_kube_server(r->kube->client);
+    conf = ngx_http_k8s_metrics_kube_client_conf(r->kube->client);
+
+    ngx_crc32_init(hash);
+    ngx_crc32_update(&hash, server->data, server->len);
+    ngx_crc32_update(&hash, conf->prefix.data, conf->prefix.len);
+
+    if (r->desc == &ngx_http_k8s_metrics_kube_nodes) {
+        ngx_crc32_update(&hash, r->kube->node_query.data,
+                         r->kube->node_query.len);
+    }
+
+    ngx_crc32_final(hash);
+
+    return hash;
+}
+
+
+void
+ngx_http_k8s_metrics_reflector_release(ngx_http_k8s_metrics_reflector_t *r)
+{
+    ngx_http_k8s_metrics_pb_stream_destroy(&r->pb);
+
+    if (r->json.data) {
+        ngx_free(r->json.data);
+        ngx_str_null(&r->json);
+        r->json_size = 0;
+    }
+}

@@ -1,0 +1,144 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include "ngx_http_k8s_metrics_kube_internal.h"
+
+
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_SAY       60000
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_SAY_NEW   5000
+
+
+static void ngx_http_k8s_metrics_reflector_words(
+    ngx_http_k8s_metrics_reflector_t *r,
+    ngx_http_k8s_metrics_response_t *res, char *buf, size_t size);
+
+
+/* one line when it begins to fail or fails otherwise, then one a minute */
+
+void
+ngx_http_k8s_metrics_reflector_failed(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_http_k8s_metrics_response_t *res)
+{
+    char         words[sizeof(r->last)];
+    ngx_str_t   *server;
+    ngx_msec_t   since;
+    ngx_uint_t   other;
+
+    ngx_http_k8s_metrics_reflector_words(r, res, words, sizeof(words));
+
+    since = ngx_current_msec - r->said;
+    other = (ngx_strcmp(words, r->last) != 0);
+
+    r->failures++;
+
+    if (r->failures > 1
+        && since < (other ? NGX_HTTP_K8S_METRICS_REFLECTOR_SAY_NEW
+                          : NGX_HTTP_K8S_METRICS_REFLECTOR_SAY))
+    {
+        return;
+    }
+
+    /* permissions that nobody granted meanwhile are said once */
+
+    if (!other && (res->status == 403 || res->status == 404)) {
+        return;
+    }
+
+    r->said = ngx_current_msec;
+    ngx_memcpy(r->last, words, sizeof(words));
+
+    server = ngx_http_k8s_metrics_kube_server(r->kube->client);
+
+    if (r->failures > 1) {
+        ngx_log_error(NGX_LOG_ERR, r->kube->log, 0,
+                      "API server \"%V\": %s, failure %ui in a row",
+                      server, words, r->failures);
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, r->kube->log, 0,
+                      "API server \"%V\": %s", server, words);
+    }
+}
+
+
+static void
+ngx_http_k8s_metrics_reflector_words(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_http_k8s_metrics_response_t *res, char *buf, size_t size)
+{
+    u_char      *p, *last;
+    const char  *what;
+
+    what = (r->state == ngx_http_k8s_metrics_reflector_watch) ? "watch"
+                                                               : "list";
+
+    ngx_memzero(buf, size);
+
+    p = (u_char *) buf;
+    last = p + size - 1;
+
+    p = ngx_slprintf(p, last, "%s of %s failed: ", what, r->desc->name);
+
+    if (r->error_code) {
+        (void) ngx_slprintf(p, last, "error event with code %ui",
+                            r->error_code);
+
+    } else if (r->error) {
+        (void) ngx_slprintf(p, last, "%s", r->error);
+
+    } else if (res->status && res->status != 200) {
+        (void) ngx_slprintf(p, last, "answered %ui%s", res->status,
+                            (res->status == 403)
+                                ? " (is a role with list and watch bound?)"
+                                : (res->status == 401)
+                                      ? " (our credentials are refused)"
+                                      : "");
+
+    } else {
+        (void) ngx_slprintf(p, last, "%s",
+                            res->error[0] ? res->error : "unknown reason");
+    }
+}
+
+
+void
+ngx_http_k8s_metrics_reflector_works(ngx_http_k8s_metrics_reflector_t *r)
+{
+    if (r->failures == 0) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, r->kube->log, 0,
+                  "API server \"%V\": %s of %s works again after %ui failures",
+                  ngx_http_k8s_metrics_kube_server(r->kube->client),
+                  r->listed == ngx_current_msec ? "list" : "watch",
+                  r->desc->name, r->failures);
+
+    r->failures = 0;
+    r->last[0] = '\0';
+}
+
+
+/* the zone is full: what does not fit is left out, and said once a minute */
+
+void
+ngx_http_k8s_metrics_reflector_full(ngx_http_k8s_metrics_reflector_t *r)
+{
+    r->full++;
+
+    if (r->full_said
+        && ngx_current_msec - r->full_said
+           < NGX_HTTP_K8S_METRICS_REFLECTOR_SAY)
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->kube->log, 0,
+                  "the zone is full: %s are left out, %ui so far; give "
+                  "\"k8s_metrics_zone\" a larger size", r->desc->name,
+                  r->full);
+
+    r->full_said = ngx_current_msec;
+}
