@@ -21,6 +21,10 @@ static ngx_int_t ngx_http_k8s_metrics_exposition_pod(
     const ngx_str_t *name, uint32_t *pod);
 static ngx_int_t ngx_http_k8s_metrics_exposition_rehash(
     ngx_http_k8s_metrics_exposition_t *e);
+static ngx_int_t ngx_http_k8s_metrics_exposition_add(
+    ngx_http_k8s_metrics_exposition_t *e,
+    ngx_http_k8s_metrics_exposition_pod_t *t, const ngx_str_t *container,
+    size_t raw_len, ngx_uint_t escaped, uint32_t *entry);
 static uint32_t ngx_http_k8s_metrics_exposition_find(
     ngx_http_k8s_metrics_exposition_t *e,
     ngx_http_k8s_metrics_exposition_pod_t *pod, const ngx_str_t *name);
@@ -104,7 +108,6 @@ ngx_http_k8s_metrics_exposition_entry(ngx_http_k8s_metrics_exposition_t *e,
     ngx_int_t                                  rc;
     ngx_str_t                                  ns, name, container;
     ngx_http_k8s_metrics_exposition_pod_t     *t;
-    ngx_http_k8s_metrics_exposition_entry_t   *n;
 
     /* room past the maximum for the line at hand, which is not kept there */
 
@@ -151,6 +154,21 @@ ngx_http_k8s_metrics_exposition_entry(ngx_http_k8s_metrics_exposition_t *e,
         return NGX_OK;
     }
 
+    return ngx_http_k8s_metrics_exposition_add(e, t, &container,
+                                              raw->len, labels->escaped,
+                                              entry);
+}
+
+
+/* A container that is new; its labels become part of the names. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_exposition_add(ngx_http_k8s_metrics_exposition_t *e,
+    ngx_http_k8s_metrics_exposition_pod_t *t, const ngx_str_t *container,
+    size_t raw_len, ngx_uint_t escaped, uint32_t *entry)
+{
+    ngx_http_k8s_metrics_exposition_entry_t  *n;
+
     if (e->full || t->n >= NGX_HTTP_K8S_METRICS_POD_CONTAINERS) {
         t->bad = 1;
         e->dropped.limit++;
@@ -171,9 +189,9 @@ ngx_http_k8s_metrics_exposition_entry(ngx_http_k8s_metrics_exposition_t *e,
     ngx_memzero(n, sizeof(ngx_http_k8s_metrics_exposition_entry_t));
 
     n->raw = (uint32_t) e->names_len;
-    n->raw_len = labels->escaped ? 0 : (uint32_t) raw->len;
-    n->name = (uint32_t) (container.data - e->names);
-    n->name_len = (uint32_t) container.len;
+    n->raw_len = escaped ? 0 : (uint32_t) raw_len;
+    n->name = (uint32_t) (container->data - e->names);
+    n->name_len = (uint32_t) container->len;
     n->next = NGX_HTTP_K8S_METRICS_NONE;
 
     if (t->n++ == 0) {
@@ -184,7 +202,7 @@ ngx_http_k8s_metrics_exposition_entry(ngx_http_k8s_metrics_exposition_t *e,
     }
 
     t->last = *entry;
-    e->names_len += raw->len;
+    e->names_len += raw_len;
 
     return NGX_OK;
 }

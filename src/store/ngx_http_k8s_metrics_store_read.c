@@ -191,7 +191,7 @@ ngx_http_k8s_metrics_store_get(ngx_http_k8s_metrics_store_t *store,
 
     ngx_http_k8s_metrics_store_unlock(store);
 
-    return (rc == NGX_BUSY) ? NGX_DECLINED : rc;
+    return rc;
 }
 
 
