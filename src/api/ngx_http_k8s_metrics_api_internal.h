@@ -56,11 +56,12 @@ typedef struct {
     ngx_int_t (*end)(ngx_http_k8s_metrics_list_t *list);
 
     /*
-     * For a form whose length comes first: the most bytes that an item can
-     * take, whatever its values become; and whether the list is preceded by a
-     * pass that sums them.  NULL where that is not so.
+     * For a form whose length comes first, which takes a pass before the one
+     * that sends: the bytes to announce for an item, whose values may be
+     * others by the time it is sent.  Uses list->out.  NULL elsewhere.
      */
-    size_t (*bound)(ngx_uint_t kind, const ngx_http_k8s_metrics_item_t *item);
+    size_t (*bound)(ngx_http_k8s_metrics_list_t *list,
+                    const ngx_http_k8s_metrics_item_t *item);
 } ngx_http_k8s_metrics_form_t;
 
 

@@ -210,7 +210,7 @@ ngx_http_k8s_metrics_list_next(ngx_http_k8s_metrics_list_t *list)
 }
 
 
-/* Sums what the items may take at the most: their length is sent first. */
+/* Sums what the items will take: their length is sent first. */
 
 static void
 ngx_http_k8s_metrics_list_measure(ngx_http_k8s_metrics_list_t *list)
@@ -220,7 +220,7 @@ ngx_http_k8s_metrics_list_measure(ngx_http_k8s_metrics_list_t *list)
     list->total = 0;
 
     while ((item = ngx_http_k8s_metrics_list_next(list)) != NULL) {
-        list->total += list->form->bound(list->query.kind, item);
+        list->total += list->form->bound(list, item);
     }
 }
 

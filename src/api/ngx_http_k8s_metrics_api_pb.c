@@ -28,6 +28,9 @@
 /* pods that came between the two passes, bytes */
 #define NGX_HTTP_K8S_METRICS_NEWCOMERS    8192
 
+/* by how much a usage or a window may grow from one pass to the other */
+#define NGX_HTTP_K8S_METRICS_PB_SLACK     4
+
 /* an object's members other than strings, at the most */
 #define NGX_HTTP_K8S_METRICS_PB_FIXED     128
 #define NGX_HTTP_K8S_METRICS_PB_USAGE     96
@@ -46,7 +49,8 @@ static ngx_int_t ngx_http_k8s_metrics_pb_form_end(
     ngx_http_k8s_metrics_list_t *list);
 static void ngx_http_k8s_metrics_pb_filler_head(
     ngx_http_k8s_metrics_list_t *list);
-static size_t ngx_http_k8s_metrics_pb_form_bound(ngx_uint_t kind,
+static size_t ngx_http_k8s_metrics_pb_form_bound(
+    ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item);
 static void ngx_http_k8s_metrics_pb_type(ngx_http_k8s_metrics_out_t *out,
     ngx_uint_t kind, ngx_uint_t list);
@@ -135,7 +139,7 @@ ngx_http_k8s_metrics_pb_list_meta(ngx_http_k8s_metrics_out_t *out)
 /*
  * The length of the list comes first.  One that fits a piece is rendered and
  * then measured; of a longer one a pass before this has summed what its items
- * can take at the most (list->total), and a filler takes what is left over.
+ * will take, and a little (list->total), and a filler takes what is left over.
  */
 
 static void
@@ -281,12 +285,33 @@ ngx_http_k8s_metrics_pb_filler_head(ngx_http_k8s_metrics_list_t *list)
 }
 
 
+/* What it takes now and a little; or a sum, for one larger than a piece. */
+
 static size_t
-ngx_http_k8s_metrics_pb_form_bound(ngx_uint_t kind,
+ngx_http_k8s_metrics_pb_form_bound(ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item)
 {
-    size_t      n;
-    ngx_uint_t  i;
+    size_t                       n, mark;
+    ngx_uint_t                   i;
+    ngx_http_k8s_metrics_out_t  *out;
+
+    out = &list->out;
+    out->last = out->start;
+
+    mark = ngx_http_k8s_metrics_pb_put_begin(out, 2);
+    ngx_http_k8s_metrics_pb_members(out, list->query.kind, item);
+    ngx_http_k8s_metrics_pb_put_end(out, mark);
+
+    n = ngx_http_k8s_metrics_out_len(out)
+        + (item->nusages + 1) * NGX_HTTP_K8S_METRICS_PB_SLACK;
+
+    out->last = out->start;
+
+    if (!out->overflow) {
+        return n;
+    }
+
+    out->overflow = 0;
 
     n = NGX_HTTP_K8S_METRICS_PB_FIXED + item->ns.len + item->name.len;
 
