@@ -1,29 +1,45 @@
 # ngx_http_k8s_metrics_module: "make help" lists what there is.
+#
+#     BUILD=DIR    where things are built (build)
+#     CC=clang     another compiler; best with a BUILD of its own
+#     JOBS=N       compilers at a time (one for each processor)
+#     TESTS=...    the suites or test files of "make suites" (all)
 
 BUILD    ?= build
 CC       ?= cc
-CFLAGS_UNIT = -g -O1 -W -Wall -Wpointer-arith -Wno-unused-parameter -Werror \
-              -fno-omit-frame-pointer -fsanitize=address,undefined \
-              -fno-sanitize-recover=undefined
-MODULE    = $(BUILD)/ngx_http_k8s_metrics_module.so
-SUITES    = $(wildcard t/base t/store t/fetch t/kube t/scrape t/auth t/api \
-                       t/fault)
-UNITS     = $(patsubst t/unit/%.c,%,$(wildcard t/unit/test_*.c))
-NGINX_DIR = $(BUILD)/nginx
-UNIT_INCS = -It/unit $(addprefix -Isrc/,base answer store fetch kube scrape \
-              auth api) \
-            $(addprefix -I$(NGINX_DIR)/,src/core src/event src/event/modules \
-              src/os/unix src/http src/http/modules src/http/v2 objs)
+JOBS     ?= $(shell nproc)
+JOBS     := $(JOBS)
 
-export MODULE := $(abspath $(MODULE))
+# absolute: the tests and the build run elsewhere
+DIR      := $(abspath $(BUILD))
+MODULE   := $(DIR)/ngx_http_k8s_metrics_module.so
+
+SUITES    = $(wildcard $(addprefix t/,base store fetch kube scrape auth api \
+              fault))
+TESTS     = $(SUITES)
+UNITS     = $(patsubst t/unit/%.c,$(DIR)/unit/%,$(wildcard t/unit/test_*.c))
+
+# nginx's own headers, as configured for the module
+NGINX     = $(DIR)/nginx
+NGINX_H   = $(NGINX)/objs/ngx_auto_config.h
+
+export BUILD := $(DIR)
+export CC JOBS MODULE
+
+export TEST_NGINX_BINARY       ?= $(shell PATH=$$PATH:/usr/sbin \
+                                    command -v nginx)
+export TEST_NGINX_LOAD_MODULES ?= $(MODULE)
+export TEST_NGINX_SERVROOT     ?= $(DIR)/servroot
 
 .PHONY: all build deps deps-test test unit suites lint e2e demo bench-scrape \
-        bench-api install clean help standin
+        bench-api standin install clean help
+
+.DELETE_ON_ERROR:
 
 all: build
 
 build: deps	## build the module for the installed nginx (the default)
-	@BUILD=$(BUILD) CC=$(CC) util/build
+	@util/build
 
 deps:
 	@util/deps
@@ -31,20 +47,10 @@ deps:
 deps-test:
 	@util/deps --test
 
-test: deps-test build unit suites	## unit tests and the Test::Nginx suites
+test: unit suites	## unit tests and the Test::Nginx suites
 
-suites: deps-test build standin
-	prove -r -I t/lib $(SUITES)
-
-unit: deps-test build $(UNITS:%=$(BUILD)/unit/%)	## unit tests, with sanitizers
-	prove -e '' $(UNITS:%=$(BUILD)/unit/%)
-
-# a test's first line may name more sources: /* unit: src/store/*.c */
-$(BUILD)/unit/%: t/unit/%.c t/unit/stubs.c t/unit/tap.h \
-                 $(wildcard src/*/*.[ch]) $(wildcard t/unit/*.[ch])
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_UNIT) $(UNIT_INCS) -o $@ $< t/unit/stubs.c src/base/*.c \
-	    $$(sed -n '1s,^/\* unit: \(.*\) \*/$$,\1,p' $<) -lm -lpthread
+suites: deps-test build standin	## the Test::Nginx suites, or TESTS="t/kube t/api/list.t"
+	@if [ -n "$(TESTS)" ]; then prove -r -I t/lib $(TESTS); fi
 
 lint: deps-test	## style, includes, function length, locks, gcc and clang
 	@util/lint
@@ -54,12 +60,6 @@ e2e: deps-test build	## the core against a real control plane (minutes when cach
 
 demo: deps build	## this machine's figures, as kubectl top shows them
 	@util/demo
-
-standin: $(BUILD)/standin
-
-$(BUILD)/standin: $(wildcard t/standin/*.go) t/standin/go.mod
-	@mkdir -p $(BUILD)
-	cd t/standin && go build -o $(abspath $(BUILD))/standin .
 
 bench-scrape: deps-test build standin	## CPU for a scrape, memory at 1,000 nodes
 	@bench/scrape
@@ -71,8 +71,63 @@ install: build	## copy the module to the installed nginx's modules
 	@util/install
 
 clean:	## remove what was built
-	rm -rf $(BUILD)
+	rm -rf $(DIR)
 
 help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1	\2/p' Makefile \
 	    | awk -F '\t' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+
+# The stand-in cluster, of Go's standard library alone.
+
+standin: $(DIR)/standin
+
+$(DIR)/standin: $(wildcard t/standin/*.go t/standin/go.mod) | deps-test
+	@mkdir -p $(@D)
+	cd t/standin && go build -o $@ .
+
+
+# Unit tests: t/unit/test_*.c, each a program of its own that is linked with
+# src/base and stubs for nginx.  A first line names more sources:
+#
+#     /* unit: src/store/ngx_*.c */
+
+UNIT_CFLAGS = -g -O1 -W -Wall -Wpointer-arith -Wno-unused-parameter -Werror \
+              -fno-omit-frame-pointer -MMD -MP $(SANITIZE)
+UNIT_INCS   = -It/unit $(addprefix -I,$(wildcard src/*)) \
+              $(addprefix -I$(NGINX)/,src/core src/event src/event/modules \
+                src/os/unix src/http src/http/modules src/http/v2 objs)
+UNIT_BASE   = $(wildcard src/base/*.c) $(wildcard t/unit/stubs*.c)
+
+# asked once, and only where it is used
+SANITIZE    = $(eval SANITIZE := $(shell f="-fsanitize=address,undefined \
+                -fno-sanitize-recover=undefined"; \
+                echo 'int main(void) { return 0; }' \
+                | $(CC) $$f -x c -o /dev/null - 2> /dev/null && echo $$f \
+                ))$(SANITIZE)
+
+unit_objs   = $(patsubst %.c,$(DIR)/unit/obj/%.o,$(wildcard $(1)))
+unit_more   = $(call unit_objs,$(shell sed -n \
+                '1s,^/\* unit: \(.*\) \*/$$,\1,p' t/unit/$(1).c))
+
+unit: deps-test $(UNITS)	## unit tests, with sanitizers where the compiler has them
+	@if [ -n "$(UNITS)" ]; then prove -e '' $(UNITS); fi
+
+.SECONDARY:
+.SECONDEXPANSION:
+
+$(UNITS): $(DIR)/unit/%: $(DIR)/unit/obj/t/unit/%.o $$(call unit_more,$$*) \
+          $(call unit_objs,$(UNIT_BASE))
+	@echo "link $(@F)"
+	@$(CC) $(SANITIZE) -o $@ $^ -lm -lpthread
+
+$(DIR)/unit/obj/%.o: %.c | $(NGINX_H)
+	@mkdir -p $(@D)
+	@echo "cc $<"
+	@$(CC) $(UNIT_CFLAGS) $(UNIT_INCS) -c -o $@ $<
+
+# made by the build; its prerequisite is phony, so it is up to date here
+$(NGINX_H): | build
+	@test -f $@
+
+-include $(wildcard $(DIR)/unit/obj/*/*/*.d)

@@ -337,7 +337,7 @@ ngx_http_k8s_metrics_discovery_pb_group(ngx_http_k8s_metrics_out_t *out)
 }
 
 
-/* APIResource: name 1, namespaced 2, kind 3, verbs 4 {items 1}, others empty. */
+/* APIResource: name 1, namespaced 2, kind 3, verbs 4 {items 1}. */
 
 static void
 ngx_http_k8s_metrics_discovery_pb_resources(ngx_http_k8s_metrics_out_t *out)

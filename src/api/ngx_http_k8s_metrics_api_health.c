@@ -167,8 +167,8 @@ ngx_http_k8s_metrics_health_all(ngx_http_request_t *r,
     ngx_http_k8s_metrics_store_state_t *state, ngx_uint_t where,
     const ngx_str_t *endpoint)
 {
-    ngx_str_t                      body, excludes[NGX_HTTP_K8S_METRICS_EXCLUDES];
-    ngx_str_t                      verbose;
+    ngx_str_t                      body, verbose;
+    ngx_str_t                      excludes[NGX_HTTP_K8S_METRICS_EXCLUDES];
     ngx_uint_t                     i, n, failed;
     ngx_http_k8s_metrics_out_t     out;
     ngx_http_k8s_metrics_check_t  *c;

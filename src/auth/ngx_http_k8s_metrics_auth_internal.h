@@ -99,7 +99,7 @@ typedef struct {
 } ngx_http_k8s_metrics_auth_ctx_t;
 
 
-/* --- settings (auth_settings.c) -------------------------------------------- */
+/* --- settings (auth_settings.c) ---------------------------------------- */
 
 /* A bundle from PEM bytes; NULL, with "error" in words, when it is none. */
 ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_bundle(ngx_pool_t *pool,
@@ -118,7 +118,7 @@ void ngx_http_k8s_metrics_auth_settings(ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_settings_t *settings);
 
 
-/* --- certificates (auth_x509.c, auth_ssl.c) --------------------------------- */
+/* --- certificates (auth_x509.c, auth_ssl.c) ---------------------------- */
 
 /* Which of the two verdicts of a connection is meant. */
 #define NGX_HTTP_K8S_METRICS_FRONT_PROXY  0
@@ -144,7 +144,7 @@ ngx_int_t ngx_http_k8s_metrics_x509_identity(ngx_pool_t *pool, X509 *cert,
 ngx_uint_t ngx_http_k8s_metrics_ssl_prepared(ngx_http_request_t *r);
 
 
-/* --- who (auth_requestheader.c, auth_authenticate.c) ------------------------- */
+/* --- who (auth_requestheader.c, auth_authenticate.c) ------------------- */
 
 /* NGX_OK, NGX_DECLINED when there is no user header, NGX_ERROR. */
 ngx_int_t ngx_http_k8s_metrics_requestheader_identity(ngx_http_request_t *r,
@@ -161,7 +161,7 @@ ngx_int_t ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
     ngx_http_k8s_metrics_identity_t *identity);
 
 
-/* --- may they (auth_cache.c, auth_review.c) ------------------------------------ */
+/* --- may they (auth_cache.c, auth_review.c) ---------------------------- */
 
 /*
  * The question as a SubjectAccessReview document, pool memory.  NGX_OK or

@@ -154,7 +154,7 @@ ngx_http_k8s_metrics_kube_node_address(ngx_http_k8s_metrics_node_t *node,
     n = ngx_http_k8s_metrics_kube_address_type(&type);
 
     if (n == NGX_DECLINED || text.len == 0
-        || node->naddrs == NGX_HTTP_K8S_METRICS_NODE_ADDRESSES)
+        || node->naddrs == NGX_HTTP_K8S_METRICS_ADDRS)
     {
         return NGX_OK;
     }

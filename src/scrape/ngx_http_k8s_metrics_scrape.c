@@ -245,6 +245,7 @@ static ngx_int_t
 ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
     ngx_http_k8s_metrics_target_t *target, ngx_uint_t warm)
 {
+    ngx_msec_t                       delay;
     ngx_str_node_t                  *sn;
     ngx_http_k8s_metrics_kubelet_t  *k;
 
@@ -281,9 +282,10 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
         ngx_http_k8s_metrics_kubelet_next(k);
 
     } else {
-        ngx_http_k8s_metrics_kubelet_first(k,
-                 s->started ? 1 : (s->nnodes * NGX_HTTP_K8S_METRICS_FIRST_SPREAD)
-                                  % s->conf->resolution + 1);
+        delay = s->started ? 0
+                           : s->nnodes * NGX_HTTP_K8S_METRICS_FIRST_SPREAD;
+
+        ngx_http_k8s_metrics_kubelet_first(k, delay % s->conf->resolution + 1);
     }
 
     return NGX_OK;

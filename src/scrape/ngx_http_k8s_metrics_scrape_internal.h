@@ -86,7 +86,7 @@ typedef struct {
 } ngx_http_k8s_metrics_kubelet_t;
 
 
-/* --- one kubelet: its address and its times (scrape_kubelet.c) ----------- */
+/* --- one kubelet: its address and its times (scrape_kubelet.c) --------- */
 
 /* NULL without memory.  Nothing is armed. */
 ngx_http_k8s_metrics_kubelet_t *ngx_http_k8s_metrics_kubelet_create(
@@ -105,7 +105,7 @@ void ngx_http_k8s_metrics_kubelet_first(ngx_http_k8s_metrics_kubelet_t *k,
 void ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k);
 
 
-/* --- one scrape (scrape_run.c) -------------------------------------------- */
+/* --- one scrape (scrape_run.c) ----------------------------------------- */
 
 /* Begins a scrape; a failure is logged and counted, never returned. */
 void ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k);

@@ -116,7 +116,9 @@ ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone, void *data)
     store->zone = zone;
     store->base = p;
 
+    ngx_shmtx_lock(&shpool->mutex);
     ngx_http_k8s_metrics_store_afresh_locked(store);
+    ngx_shmtx_unlock(&shpool->mutex);
 
     return NGX_OK;
 }

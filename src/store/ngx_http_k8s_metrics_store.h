@@ -48,7 +48,7 @@ ngx_http_k8s_metrics_store_t *ngx_http_k8s_metrics_store_zone(ngx_conf_t *cf,
     ngx_str_t *name, size_t size, void *tag);
 
 
-/* --- workers: who does what ------------------------------------------- */
+/* --- workers: who does what -------------------------------------------- */
 
 /*
  * Worker start (init_process).  "generation" is the same in all workers of a
@@ -81,13 +81,13 @@ ngx_uint_t ngx_http_k8s_metrics_store_owns(
     ngx_http_k8s_metrics_store_t *store, uint32_t hash);
 
 
-/* --- written by the watch holder ---------------------------------------- */
+/* --- written by the watch holder --------------------------------------- */
 
 #define NGX_HTTP_K8S_METRICS_NODES   0
 #define NGX_HTTP_K8S_METRICS_PODS    1
 #define NGX_HTTP_K8S_METRICS_KINDS   2
 
-#define NGX_HTTP_K8S_METRICS_NODE_ADDRESSES  8
+#define NGX_HTTP_K8S_METRICS_ADDRS  8
 
 typedef enum {
     NGX_HTTP_K8S_METRICS_ADDR_HOSTNAME = 0,
@@ -107,7 +107,7 @@ typedef struct {
     ngx_uint_t                          nlabels;
     ngx_http_k8s_metrics_label_t       *labels;     /* sorted by key */
     ngx_uint_t                          naddrs;
-    ngx_http_k8s_metrics_node_addr_t    addrs[NGX_HTTP_K8S_METRICS_NODE_ADDRESSES];
+    ngx_http_k8s_metrics_node_addr_t    addrs[NGX_HTTP_K8S_METRICS_ADDRS];
     in_port_t                           port;   /* status.daemonEndpoints */
     ngx_str_t                           path;   /* annotation, or empty */
     unsigned                            ready:1;
@@ -160,7 +160,7 @@ ngx_int_t ngx_http_k8s_metrics_store_get_version(
     ngx_str_t *version);
 
 
-/* --- settings: one opaque document for each key ------------------------- */
+/* --- settings: one opaque document for each key ------------------------ */
 
 #define NGX_HTTP_K8S_METRICS_SETTING_AUTH  0    /* the auth ConfigMap's data */
 #define NGX_HTTP_K8S_METRICS_SETTINGS      1
@@ -185,7 +185,7 @@ ngx_int_t ngx_http_k8s_metrics_store_get_setting(
     ngx_str_t *bytes, ngx_uint_t *generation);
 
 
-/* --- state, for health and logs ----------------------------------------- */
+/* --- state, for health and logs ---------------------------------------- */
 
 typedef struct {
     uint64_t      nodes;

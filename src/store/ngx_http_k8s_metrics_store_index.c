@@ -382,7 +382,7 @@ ngx_http_k8s_metrics_index_drop_leaf_locked(
 }
 
 
-/* Joins a small leaf with the one after it when both fit into three quarters. */
+/* Joins a small leaf with the next when both fit into three quarters. */
 
 static void
 ngx_http_k8s_metrics_index_merge_locked(ngx_http_k8s_metrics_store_t *store,

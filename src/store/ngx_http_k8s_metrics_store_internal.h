@@ -70,8 +70,8 @@ typedef struct {
     uint32_t                        reason;     /* of the last failure */
     uint32_t                        points;     /* containers with two */
     uint64_t                        version;
-    uint32_t                        addrs[NGX_HTTP_K8S_METRICS_NODE_ADDRESSES];
-    uint8_t                         types[NGX_HTTP_K8S_METRICS_NODE_ADDRESSES];
+    uint32_t                        addrs[NGX_HTTP_K8S_METRICS_ADDRS];
+    uint8_t                         types[NGX_HTTP_K8S_METRICS_ADDRS];
     uint16_t                        naddrs;
     uint16_t                        port;
     uint32_t                        node_point; /* the node has two */
@@ -203,7 +203,7 @@ struct ngx_http_k8s_metrics_store_s {
     ((void *) ((store)->base + (size_t) (off) * NGX_HTTP_K8S_METRICS_GRANULE))
 
 
-/* --- the lock (store.c) --------------------------------------------------- */
+/* --- the lock (store.c) ------------------------------------------------ */
 
 /*
  * Take the lock to read, or to write (the dirty mark is set).  If the zone was
@@ -215,7 +215,7 @@ void ngx_http_k8s_metrics_store_lock(ngx_http_k8s_metrics_store_t *store);
 void ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store);
 
 
-/* --- memory (store_arena.c); under the write lock ---------------------------- */
+/* --- memory (store_arena.c); under the write lock ---------------------- */
 
 /* "size" in bytes; 0 when the zone is full (counted). */
 uint32_t ngx_http_k8s_metrics_arena_alloc_locked(
@@ -227,7 +227,7 @@ void ngx_http_k8s_metrics_arena_free_locked(
 size_t ngx_http_k8s_metrics_arena_room(size_t size);
 
 
-/* --- strings (store_strings.c); under the lock --------------------------------- */
+/* --- strings (store_strings.c); under the lock ------------------------- */
 
 uint32_t ngx_http_k8s_metrics_shstr_hash(const u_char *p, size_t len);
 
@@ -245,8 +245,26 @@ void ngx_http_k8s_metrics_shstr_put_locked(
 void ngx_http_k8s_metrics_shstr_view_locked(
     ngx_http_k8s_metrics_store_t *store, uint32_t off, ngx_str_t *s);
 
+/* 1 when the string (0: the empty one) has these bytes. */
+ngx_uint_t ngx_http_k8s_metrics_shstr_same_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t off, const ngx_str_t *s);
 
-/* --- order (store_index.c); under the lock ------------------------------------- */
+/* Replaces a reference; NGX_OK, or NGX_ABORT (full): the old one stays. */
+ngx_int_t ngx_http_k8s_metrics_shstr_set_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t *off, const ngx_str_t *s);
+
+/* A record's labels (store_labels.c): the same, replaced, given back. */
+ngx_uint_t ngx_http_k8s_metrics_shlabels_same_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_record_t *rec,
+    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n);
+ngx_int_t ngx_http_k8s_metrics_shlabels_set_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_record_t *rec,
+    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n);
+void ngx_http_k8s_metrics_shlabels_free_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t labels, ngx_uint_t n);
+
+
+/* --- order (store_index.c); under the lock ----------------------------- */
 
 /* A place between records. */
 typedef struct {
@@ -270,7 +288,7 @@ void ngx_http_k8s_metrics_index_delete_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, uint32_t off);
 
 
-/* --- records (store_records.c); under the lock --------------------------------- */
+/* --- records (store_records.c); under the lock ------------------------- */
 
 /* By name; 0 when it is not there. */
 uint32_t ngx_http_k8s_metrics_record_find_locked(

@@ -82,8 +82,8 @@ void ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
 /*
  * One item by query->ns and query->name, copied into "batch" (max 1 is
  * enough).  NGX_OK; NGX_DECLINED when it is known but has no metrics;
- * NGX_ABORT when it is not known; NGX_BUSY when it does not fit.  In the DECLINED case items[0] has name,
- * namespace and labels (a selector may hide it).
+ * NGX_ABORT when it is not known; NGX_BUSY when it does not fit.  In the
+ * DECLINED case items[0] has name, namespace and labels.
  */
 ngx_int_t ngx_http_k8s_metrics_store_get(ngx_http_k8s_metrics_store_t *store,
     const ngx_http_k8s_metrics_query_t *query,

@@ -18,18 +18,6 @@ static size_t ngx_http_k8s_metrics_record_size(ngx_uint_t kind);
 static uint32_t *ngx_http_k8s_metrics_record_bucket_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, uint32_t ns,
     uint32_t name);
-static ngx_int_t ngx_http_k8s_metrics_labels_set_locked(
-    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_record_t *rec,
-    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n);
-static void ngx_http_k8s_metrics_labels_free_locked(
-    ngx_http_k8s_metrics_store_t *store, uint32_t labels, ngx_uint_t n);
-static ngx_uint_t ngx_http_k8s_metrics_labels_same_locked(
-    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_record_t *rec,
-    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n);
-static ngx_uint_t ngx_http_k8s_metrics_str_same_locked(
-    ngx_http_k8s_metrics_store_t *store, uint32_t off, const ngx_str_t *s);
-static ngx_int_t ngx_http_k8s_metrics_str_set_locked(
-    ngx_http_k8s_metrics_store_t *store, uint32_t *off, const ngx_str_t *s);
 static ngx_uint_t ngx_http_k8s_metrics_node_same_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *n,
     ngx_http_k8s_metrics_node_t *node);
@@ -236,7 +224,7 @@ ngx_http_k8s_metrics_record_delete_locked(ngx_http_k8s_metrics_store_t *store,
         ngx_http_k8s_metrics_shstr_put_locked(store, pod->node);
     }
 
-    ngx_http_k8s_metrics_labels_free_locked(store, rec->labels, rec->nlabels);
+    ngx_http_k8s_metrics_shlabels_free_locked(store, rec->labels, rec->nlabels);
     ngx_http_k8s_metrics_shstr_put_locked(store, rec->ns);
     ngx_http_k8s_metrics_shstr_put_locked(store, rec->name);
 
@@ -244,142 +232,6 @@ ngx_http_k8s_metrics_record_delete_locked(ngx_http_k8s_metrics_store_t *store,
 
     ngx_http_k8s_metrics_arena_free_locked(store, off,
                                       ngx_http_k8s_metrics_record_size(kind));
-}
-
-
-static void
-ngx_http_k8s_metrics_labels_free_locked(ngx_http_k8s_metrics_store_t *store,
-    uint32_t labels, ngx_uint_t n)
-{
-    uint32_t    *pairs;
-    ngx_uint_t   i;
-
-    if (labels == 0) {
-        return;
-    }
-
-    pairs = ngx_http_k8s_metrics_store_ptr(store, labels);
-
-    for (i = 0; i < 2 * n; i++) {
-        ngx_http_k8s_metrics_shstr_put_locked(store, pairs[i]);
-    }
-
-    ngx_http_k8s_metrics_arena_free_locked(store, labels,
-                                           2 * n * sizeof(uint32_t));
-}
-
-
-/* All or nothing: when the zone is full the old labels stay. */
-
-static ngx_int_t
-ngx_http_k8s_metrics_labels_set_locked(ngx_http_k8s_metrics_store_t *store,
-    ngx_http_k8s_metrics_record_t *rec,
-    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n)
-{
-    uint32_t    off, *pairs;
-    ngx_uint_t  i;
-
-    if (n > 65535) {
-        return NGX_ABORT;
-    }
-
-    off = 0;
-
-    if (n) {
-        off = ngx_http_k8s_metrics_arena_alloc_locked(store,
-                                                     2 * n * sizeof(uint32_t));
-        if (off == 0) {
-            return NGX_ABORT;
-        }
-
-        pairs = ngx_http_k8s_metrics_store_ptr(store, off);
-        ngx_memzero(pairs, 2 * n * sizeof(uint32_t));
-
-        for (i = 0; i < n; i++) {
-            pairs[2 * i] = ngx_http_k8s_metrics_shstr_get_locked(store,
-                                                              &labels[i].key);
-            pairs[2 * i + 1] = ngx_http_k8s_metrics_shstr_get_locked(store,
-                                                            &labels[i].value);
-
-            if (pairs[2 * i] == 0 || pairs[2 * i + 1] == 0) {
-                ngx_http_k8s_metrics_labels_free_locked(store, off, n);
-                return NGX_ABORT;
-            }
-        }
-    }
-
-    ngx_http_k8s_metrics_labels_free_locked(store, rec->labels, rec->nlabels);
-
-    rec->labels = off;
-    rec->nlabels = (uint16_t) n;
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_k8s_metrics_labels_same_locked(ngx_http_k8s_metrics_store_t *store,
-    ngx_http_k8s_metrics_record_t *rec,
-    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n)
-{
-    uint32_t    *pairs;
-    ngx_uint_t   i;
-
-    if (rec->nlabels != n) {
-        return 0;
-    }
-
-    pairs = ngx_http_k8s_metrics_store_ptr(store, rec->labels);
-
-    for (i = 0; i < n; i++) {
-        if (!ngx_http_k8s_metrics_str_same_locked(store, pairs[2 * i],
-                                                  &labels[i].key)
-            || !ngx_http_k8s_metrics_str_same_locked(store, pairs[2 * i + 1],
-                                                     &labels[i].value))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static ngx_uint_t
-ngx_http_k8s_metrics_str_same_locked(ngx_http_k8s_metrics_store_t *store,
-    uint32_t off, const ngx_str_t *s)
-{
-    ngx_str_t  have;
-
-    ngx_http_k8s_metrics_shstr_view_locked(store, off, &have);
-
-    return have.len == s->len
-           && ngx_memcmp(have.data, s->data, s->len) == 0;
-}
-
-
-/* Replaces a string; an empty one is 0.  When full the old one stays. */
-
-static ngx_int_t
-ngx_http_k8s_metrics_str_set_locked(ngx_http_k8s_metrics_store_t *store,
-    uint32_t *off, const ngx_str_t *s)
-{
-    uint32_t  new;
-
-    new = 0;
-
-    if (s->len) {
-        new = ngx_http_k8s_metrics_shstr_get_locked(store, s);
-
-        if (new == 0) {
-            return NGX_ABORT;
-        }
-    }
-
-    ngx_http_k8s_metrics_shstr_put_locked(store, *off);
-    *off = new;
-
-    return NGX_OK;
 }
 
 
@@ -424,17 +276,17 @@ ngx_http_k8s_metrics_put_node_locked(ngx_http_k8s_metrics_store_t *store,
 
     if (!fresh && ngx_http_k8s_metrics_node_same_locked(store, n, node)) {
 
-        if (ngx_http_k8s_metrics_labels_same_locked(store, &n->head,
+        if (ngx_http_k8s_metrics_shlabels_same_locked(store, &n->head,
                                                  node->labels, node->nlabels))
         {
             return NGX_DECLINED;
         }
 
-        return ngx_http_k8s_metrics_labels_set_locked(store, &n->head,
+        return ngx_http_k8s_metrics_shlabels_set_locked(store, &n->head,
                                                   node->labels, node->nlabels);
     }
 
-    if (ngx_http_k8s_metrics_labels_set_locked(store, &n->head, node->labels,
+    if (ngx_http_k8s_metrics_shlabels_set_locked(store, &n->head, node->labels,
                                                node->nlabels)
         != NGX_OK
         || ngx_http_k8s_metrics_node_set_locked(store, n, node) != NGX_OK)
@@ -461,14 +313,14 @@ ngx_http_k8s_metrics_node_same_locked(ngx_http_k8s_metrics_store_t *store,
 
     if (n->naddrs != node->naddrs || n->port != node->port
         || n->head.ready != node->ready
-        || !ngx_http_k8s_metrics_str_same_locked(store, n->path, &node->path))
+        || !ngx_http_k8s_metrics_shstr_same_locked(store, n->path, &node->path))
     {
         return 0;
     }
 
     for (i = 0; i < n->naddrs; i++) {
         if (n->types[i] != node->addrs[i].type
-            || !ngx_http_k8s_metrics_str_same_locked(store, n->addrs[i],
+            || !ngx_http_k8s_metrics_shstr_same_locked(store, n->addrs[i],
                                                      &node->addrs[i].text))
         {
             return 0;
@@ -485,7 +337,7 @@ ngx_http_k8s_metrics_node_set_locked(ngx_http_k8s_metrics_store_t *store,
 {
     ngx_uint_t  i;
 
-    if (ngx_http_k8s_metrics_str_set_locked(store, &n->path, &node->path)
+    if (ngx_http_k8s_metrics_shstr_set_locked(store, &n->path, &node->path)
         != NGX_OK)
     {
         return NGX_ABORT;
@@ -500,7 +352,7 @@ ngx_http_k8s_metrics_node_set_locked(ngx_http_k8s_metrics_store_t *store,
 
     for (i = 0; i < node->naddrs; i++) {
 
-        if (ngx_http_k8s_metrics_str_set_locked(store, &n->addrs[i],
+        if (ngx_http_k8s_metrics_shstr_set_locked(store, &n->addrs[i],
                                                 &node->addrs[i].text)
             != NGX_OK)
         {
@@ -549,7 +401,7 @@ ngx_http_k8s_metrics_put_pod_locked(ngx_http_k8s_metrics_store_t *store,
 
         /* on another node it is another pod of the same name */
 
-        if (!ngx_http_k8s_metrics_str_same_locked(store, p->node, &pod->node))
+        if (!ngx_http_k8s_metrics_shstr_same_locked(store, p->node, &pod->node))
         {
             ngx_http_k8s_metrics_record_delete_locked(store,
                                               NGX_HTTP_K8S_METRICS_PODS, off);
@@ -572,16 +424,16 @@ ngx_http_k8s_metrics_put_pod_locked(ngx_http_k8s_metrics_store_t *store,
     p->head.epoch = store->zone->content.epoch[NGX_HTTP_K8S_METRICS_PODS];
 
     if (!fresh && p->head.ready == pod->ready
-        && ngx_http_k8s_metrics_labels_same_locked(store, &p->head,
+        && ngx_http_k8s_metrics_shlabels_same_locked(store, &p->head,
                                                   pod->labels, pod->nlabels))
     {
         return NGX_DECLINED;
     }
 
-    if (ngx_http_k8s_metrics_labels_set_locked(store, &p->head, pod->labels,
+    if (ngx_http_k8s_metrics_shlabels_set_locked(store, &p->head, pod->labels,
                                                pod->nlabels)
         != NGX_OK
-        || ngx_http_k8s_metrics_str_set_locked(store, &p->node, &pod->node)
+        || ngx_http_k8s_metrics_shstr_set_locked(store, &p->node, &pod->node)
            != NGX_OK)
     {
         if (fresh) {

@@ -18,8 +18,9 @@
  */
 
 /*
- * Allocations that still succeed, of pools, ngx_alloc() and ngx_slab_alloc()
- * together: 0 makes the next one fail.  -1, the initial value: all do.
+ * How many allocations still succeed, of pools, ngx_alloc() and
+ * ngx_slab_alloc() together; from 0 on, all fail.  -1, the initial value: no
+ * end.
  */
 extern ngx_int_t  stub_allocations;
 
