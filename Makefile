@@ -58,7 +58,7 @@ lint: deps-test	## style, includes, function length, locks, gcc and clang
 e2e: deps-test build	## the core against a real control plane (minutes when cached)
 	@t/e2e/run
 
-demo: deps build	## this machine's figures, as kubectl top shows them
+demo: deps-test build standin	## this machine's figures, as kubectl top shows them
 	@util/demo
 
 bench-scrape: deps-test build standin	## CPU for a scrape, memory at 1,000 nodes

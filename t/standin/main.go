@@ -57,6 +57,12 @@ func flags() *options {
 
 func main() {
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
+	if len(os.Args) > 1 && os.Args[1] == "top" {
+		if err := runTop(os.Args[2:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	o := flags()
 	if err := run(o); err != nil {
 		log.Fatal(err)
