@@ -35,6 +35,10 @@ static ngx_uint_t ngx_http_k8s_metrics_scrape_may_log(
     ngx_http_k8s_metrics_kubelet_t *k);
 
 
+/* the store logs it, once for all nodes */
+static const char  ngx_http_k8s_metrics_zone_full[] = "the zone is full";
+
+
 static const ngx_http_k8s_metrics_fetch_handlers_t
     ngx_http_k8s_metrics_scrape_handlers =
 {
@@ -237,7 +241,7 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k)
                                             (int64_t) s->conf->resolution
                                             * 1000000);
 
-    return (rc == NGX_ABORT) ? "the zone is full" : NULL;
+    return (rc == NGX_ABORT) ? ngx_http_k8s_metrics_zone_full : NULL;
 }
 
 
@@ -285,7 +289,9 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
 
     ngx_http_k8s_metrics_store_scrape_failed(s->store, k->ref, &text);
 
-    if (!ngx_http_k8s_metrics_scrape_may_log(k)) {
+    if (reason == ngx_http_k8s_metrics_zone_full
+        || !ngx_http_k8s_metrics_scrape_may_log(k))
+    {
         k->silent++;
         return;
     }

@@ -13,6 +13,9 @@
 
 #define NGX_HTTP_K8S_METRICS_MIN_ZONE  (1024 * 1024)
 
+/* new records are taken while less than so much of the zone is used, percent */
+#define NGX_HTTP_K8S_METRICS_RECORDS   60
+
 
 static ngx_int_t ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone,
     void *data);
@@ -46,6 +49,7 @@ ngx_http_k8s_metrics_store_zone(ngx_conf_t *cf, ngx_str_t *name, size_t size,
     }
 
     store->log = &cf->cycle->new_log;
+    store->records = NGX_HTTP_K8S_METRICS_RECORDS;
 
     store->shm_zone = ngx_shared_memory_add(cf, name, size, tag);
     if (store->shm_zone == NULL) {
@@ -138,6 +142,10 @@ ngx_http_k8s_metrics_store_afresh_locked(ngx_http_k8s_metrics_store_t *store)
 
     ngx_memzero(content, sizeof(ngx_http_k8s_metrics_content_t));
 
+    for (i = 0; i < NGX_HTTP_K8S_METRICS_KINDS; i++) {
+        zone->epoch[i]++;
+    }
+
     content->brk = (sizeof(ngx_http_k8s_metrics_zone_t)
                     + NGX_HTTP_K8S_METRICS_GRANULE - 1)
                    / NGX_HTTP_K8S_METRICS_GRANULE;
@@ -196,19 +204,54 @@ ngx_http_k8s_metrics_store_lock(ngx_http_k8s_metrics_store_t *store)
 
     store->zone->dirty = 1;
     ngx_memory_barrier();
+
+#if (NGX_DEBUG)
+    if (store->kill_after && --store->kill_after == 0) {
+        store->killing = 1;
+    }
+#endif
 }
+
+
+#if (NGX_DEBUG)
+
+void
+ngx_http_k8s_metrics_store_debug_kill(ngx_http_k8s_metrics_store_t *store,
+    ngx_uint_t n)
+{
+    store->kill_after = n;
+}
+
+#endif
 
 
 void
 ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store)
 {
-    uint64_t    full;
-    ngx_uint_t  announce;
+    uint64_t                      full;
+    ngx_uint_t                    announce;
+    ngx_http_k8s_metrics_zone_t  *zone;
+
+    zone = store->zone;
+
+    ngx_http_k8s_metrics_store_kill_point(store);
 
     ngx_memory_barrier();
-    store->zone->dirty = 0;
+    zone->dirty = 0;
 
-    full = store->zone->full;
+    /* once a minute for all workers, and only when there was more of it */
+
+    full = 0;
+
+    if (zone->full != zone->full_told
+        && (zone->full_told == 0
+            || (ngx_msec_int_t) (ngx_current_msec - zone->full_mono) >= 60000))
+    {
+        full = zone->full;
+        zone->full_told = full;
+        zone->full_mono = ngx_current_msec;
+    }
+
     announce = store->announce;
     store->announce = 0;
 
@@ -221,12 +264,7 @@ ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store)
                       &store->shm_zone->shm.name);
     }
 
-    if (full
-        && (store->full_logged == 0
-            || ngx_current_msec - store->full_logged > 60000))
-    {
-        store->full_logged = ngx_max(ngx_current_msec, 1);
-
+    if (full) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "k8s_metrics: zone \"%V\" of %uz bytes is full, %uL "
                       "times something was left out; what is stored is "

@@ -10,15 +10,21 @@
 #include "ngx_http_k8s_metrics_store_internal.h"
 
 
+/* freed blocks are joined when this part of the zone was freed again */
+#define NGX_HTTP_K8S_METRICS_JOIN  64
+
+
 /*
  * Size classes: 1 to 4 granules, then four for each doubling, so that at most
  * a fifth of an allocation is rounding.  A freed block waits in its class's
  * list for the next of its class; what the classes above hold is taken only
- * when nothing was left that was never used.
+ * when nothing was left that was never used.  If that fails, too, and enough
+ * was freed since the last time, neighbours are joined (arena_join.c).
  */
 
 static ngx_uint_t ngx_http_k8s_metrics_arena_class(uint32_t granules);
-static uint32_t ngx_http_k8s_metrics_arena_class_size(ngx_uint_t class);
+static uint32_t ngx_http_k8s_metrics_arena_get_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t class);
 static uint32_t ngx_http_k8s_metrics_arena_pop_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t class);
 
@@ -43,7 +49,7 @@ ngx_http_k8s_metrics_arena_class(uint32_t granules)
 }
 
 
-static uint32_t
+uint32_t
 ngx_http_k8s_metrics_arena_class_size(ngx_uint_t class)
 {
     if (class < 4) {
@@ -74,13 +80,15 @@ uint32_t
 ngx_http_k8s_metrics_arena_alloc_locked(ngx_http_k8s_metrics_store_t *store,
     size_t size)
 {
-    uint32_t                         off, granules, n;
-    ngx_uint_t                       class, i;
+    uint32_t                         off, granules;
+    ngx_uint_t                       class;
     ngx_http_k8s_metrics_content_t  *content;
 
     content = &store->zone->content;
 
-    if (size / NGX_HTTP_K8S_METRICS_GRANULE >= store->zone->granules) {
+    ngx_http_k8s_metrics_store_kill_point(store);
+
+    if (size / NGX_HTTP_K8S_METRICS_GRANULE >= store->zone->granules / 2) {
         store->zone->full++;
         return 0;
     }
@@ -89,51 +97,15 @@ ngx_http_k8s_metrics_arena_alloc_locked(ngx_http_k8s_metrics_store_t *store,
                            / NGX_HTTP_K8S_METRICS_GRANULE);
 
     class = ngx_http_k8s_metrics_arena_class(granules);
-    n = ngx_http_k8s_metrics_arena_class_size(class);
 
-    off = ngx_http_k8s_metrics_arena_pop_locked(store, class);
+    off = ngx_http_k8s_metrics_arena_get_locked(store, class);
 
-    if (off == 0 && n <= store->zone->granules - content->brk) {
-        off = content->brk;
-        content->brk += n;
-    }
-
-    /*
-     * The block of a larger class: its tail is cut off into classes that it
-     * fills, so that free() may go by the size that was asked for.
-     */
-
-    for (i = class + 1; off == 0 && i < NGX_HTTP_K8S_METRICS_CLASSES; i++) {
-        uint32_t  rest, part, tail;
-
-        off = ngx_http_k8s_metrics_arena_pop_locked(store, i);
-
-        if (off == 0) {
-            continue;
-        }
-
-        rest = ngx_http_k8s_metrics_arena_class_size(i) - n;
-        tail = off + n;
-
-        while (rest) {
-            ngx_uint_t  c;
-            uint32_t   *next;
-
-            c = ngx_http_k8s_metrics_arena_class(rest);
-
-            if (ngx_http_k8s_metrics_arena_class_size(c) > rest) {
-                c--;
-            }
-
-            part = ngx_http_k8s_metrics_arena_class_size(c);
-
-            next = ngx_http_k8s_metrics_store_ptr(store, tail);
-            *next = content->free[c];
-            content->free[c] = tail;
-
-            tail += part;
-            rest -= part;
-        }
+    if (off == 0
+        && content->freed > store->zone->granules
+                            / NGX_HTTP_K8S_METRICS_JOIN)
+    {
+        ngx_http_k8s_metrics_arena_join_locked(store);
+        off = ngx_http_k8s_metrics_arena_get_locked(store, class);
     }
 
     if (off == 0) {
@@ -141,9 +113,79 @@ ngx_http_k8s_metrics_arena_alloc_locked(ngx_http_k8s_metrics_store_t *store,
         return 0;
     }
 
-    content->used += n;
+    content->used += ngx_http_k8s_metrics_arena_class_size(class);
 
     return off;
+}
+
+
+static uint32_t
+ngx_http_k8s_metrics_arena_get_locked(ngx_http_k8s_metrics_store_t *store,
+    ngx_uint_t class)
+{
+    uint32_t                         off, n;
+    ngx_uint_t                       i;
+    ngx_http_k8s_metrics_content_t  *content;
+
+    content = &store->zone->content;
+    n = ngx_http_k8s_metrics_arena_class_size(class);
+
+    off = ngx_http_k8s_metrics_arena_pop_locked(store, class);
+
+    if (off) {
+        return off;
+    }
+
+    if (n <= store->zone->granules - content->brk) {
+        off = content->brk;
+        content->brk += n;
+        return off;
+    }
+
+    for (i = class + 1; i < NGX_HTTP_K8S_METRICS_CLASSES; i++) {
+
+        off = ngx_http_k8s_metrics_arena_pop_locked(store, i);
+
+        if (off) {
+            ngx_http_k8s_metrics_arena_cut_locked(store, off + n,
+                                  ngx_http_k8s_metrics_arena_class_size(i)
+                                  - n);
+            return off;
+        }
+    }
+
+    return 0;
+}
+
+
+/* free() goes by the size that was asked for: each part fills its class. */
+
+void
+ngx_http_k8s_metrics_arena_cut_locked(ngx_http_k8s_metrics_store_t *store,
+    uint32_t off, uint32_t n)
+{
+    uint32_t                         part, *next;
+    ngx_uint_t                       class;
+    ngx_http_k8s_metrics_content_t  *content;
+
+    content = &store->zone->content;
+
+    while (n) {
+        class = ngx_http_k8s_metrics_arena_class(n);
+        part = ngx_http_k8s_metrics_arena_class_size(class);
+
+        if (part > n) {
+            class--;
+            part = ngx_http_k8s_metrics_arena_class_size(class);
+        }
+
+        next = ngx_http_k8s_metrics_store_ptr(store, off);
+        *next = content->free[class];
+        content->free[class] = off;
+
+        off += part;
+        n -= part;
+    }
 }
 
 
@@ -189,5 +231,10 @@ ngx_http_k8s_metrics_arena_free_locked(ngx_http_k8s_metrics_store_t *store,
     *next = content->free[class];
     content->free[class] = off;
 
-    content->used -= ngx_http_k8s_metrics_arena_class_size(class);
+    granules = ngx_http_k8s_metrics_arena_class_size(class);
+
+    content->used -= granules;
+    content->freed += granules;
+
+    ngx_http_k8s_metrics_store_kill_point(store);
 }

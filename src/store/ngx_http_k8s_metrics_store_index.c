@@ -39,10 +39,12 @@ ngx_http_k8s_metrics_index_bytes(const ngx_str_t *a, const ngx_str_t *b)
 {
     ngx_int_t  rc;
 
-    rc = ngx_memcmp(a->data, b->data, ngx_min(a->len, b->len));
+    if (a->len && b->len) {
+        rc = ngx_memcmp(a->data, b->data, ngx_min(a->len, b->len));
 
-    if (rc) {
-        return rc;
+        if (rc) {
+            return rc;
+        }
     }
 
     return (a->len > b->len) - (a->len < b->len);

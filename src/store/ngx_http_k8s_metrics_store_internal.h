@@ -21,18 +21,26 @@
  * granules of 16 bytes from "base"; 0 is nothing.  Bytes on a 64-bit machine,
  * before the arena's rounding up (a quarter at most):
  *
- *     node       160 and its strings, and a block of samples
- *     pod         48, 4 in the index (leaves are half full or more), strings
+ *     node       104 and its strings, and a block of samples
+ *     pod         32, 4 in the index (leaves are half full or more), strings
  *     label        8 (two references to strings)
  *     string      16 and its bytes, once for all that use it
- *     samples    112 for a node, 16 a pod, 64 a container and its name
+ *     samples     88 for a node, 16 a pod, 64 a container and its name
+ *
+ * and 24 for each kilobyte of the zone or less, for what leads to names.
  */
 
-#define NGX_HTTP_K8S_METRICS_LAYOUT     1
+#define NGX_HTTP_K8S_METRICS_LAYOUT     2
 #define NGX_HTTP_K8S_METRICS_GRANULE    16
 #define NGX_HTTP_K8S_METRICS_CLASSES    128
 #define NGX_HTTP_K8S_METRICS_LEAF       128
 #define NGX_HTTP_K8S_METRICS_WORKERS    256
+
+/* the longest string kept; a label's value is 63 bytes, a name 253 */
+#define NGX_HTTP_K8S_METRICS_MAX_STRING 4096
+
+/* namespace and name together: what a walk can remember */
+#define NGX_HTTP_K8S_METRICS_MAX_NAME   512
 
 
 typedef struct {
@@ -74,7 +82,8 @@ typedef struct {
     uint8_t                         types[NGX_HTTP_K8S_METRICS_ADDRS];
     uint16_t                        naddrs;
     uint16_t                        port;
-    uint32_t                        node_point; /* the node has two */
+    uint16_t                        node_point; /* the node has two */
+    uint16_t                        failed;     /* the last scrape did */
 } ngx_http_k8s_metrics_shnode_t;
 
 
@@ -136,7 +145,7 @@ typedef struct {
 typedef struct {
     uint32_t                         free[NGX_HTTP_K8S_METRICS_CLASSES];
     uint32_t                         brk;       /* first granule never used */
-    uint32_t                         birth;
+    uint32_t                         freed;     /* since the last join */
     uint64_t                         used;      /* granules */
 
     uint32_t                         strings;   /* buckets */
@@ -144,7 +153,6 @@ typedef struct {
     uint32_t                         nbuckets;
 
     ngx_http_k8s_metrics_index_t     index[NGX_HTTP_K8S_METRICS_KINDS];
-    uint32_t                         epoch[NGX_HTTP_K8S_METRICS_KINDS];
     uint32_t                         complete[NGX_HTTP_K8S_METRICS_KINDS];
     u_char                           version[NGX_HTTP_K8S_METRICS_KINDS][32];
 
@@ -160,8 +168,15 @@ typedef struct {
     uint32_t                         dirty;
     uint32_t                         granules;  /* of the whole arena */
 
+    /* a birth and a list's epoch are never given twice, resets or not */
+
+    uint32_t                         birth;
+    uint32_t                         epoch[NGX_HTTP_K8S_METRICS_KINDS];
+
     uint64_t                         resets;
     uint64_t                         full;
+    uint64_t                         full_told;     /* what the log says */
+    uint64_t                         full_mono;
     uint64_t                         nodes_version;
     uint64_t                         setting_generation
                                          [NGX_HTTP_K8S_METRICS_SETTINGS];
@@ -170,10 +185,12 @@ typedef struct {
     uint64_t                         scrapes_failed;
 
     uint64_t                         generation;
+    uint64_t                         generation_mono;
     uint64_t                         nworkers;
     ngx_http_k8s_metrics_slot_t      slots[NGX_HTTP_K8S_METRICS_WORKERS];
     ngx_http_k8s_metrics_slot_t      watch;
     uint64_t                         watch_generation;
+    uint64_t                         watch_worker;
 
     ngx_http_k8s_metrics_content_t   content;
 } ngx_http_k8s_metrics_zone_t;
@@ -186,16 +203,22 @@ struct ngx_http_k8s_metrics_store_s {
     u_char                          *base;
     ngx_log_t                       *log;
 
+    ngx_uint_t                       records;   /* percent of the zone */
+
     /* this worker's */
     uint64_t                         generation;
     ngx_uint_t                       worker;
     ngx_uint_t                       nworkers;
-    ngx_msec_t                       full_logged;
+    uint32_t                         listing[NGX_HTTP_K8S_METRICS_KINDS];
     u_char                           alive[NGX_HTTP_K8S_METRICS_WORKERS];
     u_char                          *scratch;       /* a block being made */
     size_t                           scratch_size;
     unsigned                         entered:1;
     unsigned                         announce:1;    /* zone begun afresh */
+#if (NGX_DEBUG)
+    unsigned                         killing:1;
+    ngx_uint_t                       kill_after;
+#endif
 };
 
 
@@ -215,6 +238,29 @@ void ngx_http_k8s_metrics_store_lock(ngx_http_k8s_metrics_store_t *store);
 void ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store);
 
 
+#if (NGX_DEBUG)
+
+/*
+ * For tests: this process is killed in the middle of the n-th hold of the
+ * write lock from now; 0 takes it back.
+ */
+void ngx_http_k8s_metrics_store_debug_kill(ngx_http_k8s_metrics_store_t *store,
+    ngx_uint_t n);
+
+#define ngx_http_k8s_metrics_store_kill_point(store)                          \
+    do {                                                                      \
+        if ((store)->killing) {                                               \
+            (void) raise(SIGKILL);                                            \
+        }                                                                     \
+    } while (0)
+
+#else
+
+#define ngx_http_k8s_metrics_store_kill_point(store)
+
+#endif
+
+
 /* --- memory (store_arena.c); under the write lock ---------------------- */
 
 /* "size" in bytes; 0 when the zone is full (counted). */
@@ -223,6 +269,17 @@ uint32_t ngx_http_k8s_metrics_arena_alloc_locked(
 void ngx_http_k8s_metrics_arena_free_locked(
     ngx_http_k8s_metrics_store_t *store, uint32_t off, size_t size);
 
+/* Joins what was freed with its neighbours; sorts it all: rarely. */
+void ngx_http_k8s_metrics_arena_join_locked(
+    ngx_http_k8s_metrics_store_t *store);
+
+/* Gives "n" granules to the classes that they fill. */
+void ngx_http_k8s_metrics_arena_cut_locked(ngx_http_k8s_metrics_store_t *store,
+    uint32_t off, uint32_t n);
+
+/* Granules of a class. */
+uint32_t ngx_http_k8s_metrics_arena_class_size(ngx_uint_t class);
+
 /* Bytes that an allocation of "size" bytes really has. */
 size_t ngx_http_k8s_metrics_arena_room(size_t size);
 
@@ -230,6 +287,11 @@ size_t ngx_http_k8s_metrics_arena_room(size_t size);
 /* --- strings (store_strings.c); under the lock ------------------------- */
 
 uint32_t ngx_http_k8s_metrics_shstr_hash(const u_char *p, size_t len);
+
+/* Equal bytes; an empty string's data may be NULL. */
+#define ngx_http_k8s_metrics_shstr_same(a, b)                                 \
+    ((a)->len == (b)->len                                                     \
+     && ((a)->len == 0 || ngx_memcmp((a)->data, (b)->data, (a)->len) == 0))
 
 /* A reference to the string, or 0 (full). */
 uint32_t ngx_http_k8s_metrics_shstr_get_locked(
@@ -249,19 +311,31 @@ void ngx_http_k8s_metrics_shstr_view_locked(
 ngx_uint_t ngx_http_k8s_metrics_shstr_same_locked(
     ngx_http_k8s_metrics_store_t *store, uint32_t off, const ngx_str_t *s);
 
-/* Replaces a reference; NGX_OK, or NGX_ABORT (full): the old one stays. */
-ngx_int_t ngx_http_k8s_metrics_shstr_set_locked(
-    ngx_http_k8s_metrics_store_t *store, uint32_t *off, const ngx_str_t *s);
+/* Labels in the zone (store_labels.c), or NGX_ABORT; "off" 0 for none. */
+ngx_int_t ngx_http_k8s_metrics_shlabels_make_locked(
+    ngx_http_k8s_metrics_store_t *store,
+    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n, uint32_t *off);
+void ngx_http_k8s_metrics_shlabels_free_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t labels, ngx_uint_t n);
 
-/* A record's labels (store_labels.c): the same, replaced, given back. */
+/* Replaces a record's labels by made ones. */
+void ngx_http_k8s_metrics_shlabels_set_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_record_t *rec,
+    uint32_t labels, ngx_uint_t n);
 ngx_uint_t ngx_http_k8s_metrics_shlabels_same_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_record_t *rec,
     const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n);
-ngx_int_t ngx_http_k8s_metrics_shlabels_set_locked(
-    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_record_t *rec,
-    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n);
-void ngx_http_k8s_metrics_shlabels_free_locked(
-    ngx_http_k8s_metrics_store_t *store, uint32_t labels, ngx_uint_t n);
+
+/* A reader's memory, filled from its start. */
+typedef struct {
+    u_char              *pos;
+    u_char              *end;
+} ngx_http_k8s_metrics_mem_t;
+
+/* A copy of the string (store_read.c), or NGX_BUSY: no room. */
+ngx_int_t ngx_http_k8s_metrics_copy_str_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_mem_t *mem,
+    uint32_t off, ngx_str_t *s);
 
 
 /* --- order (store_index.c); under the lock ----------------------------- */
@@ -305,6 +379,10 @@ uint32_t ngx_http_k8s_metrics_record_create_locked(
     const ngx_str_t *name);
 void ngx_http_k8s_metrics_record_delete_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, uint32_t off);
+
+/* Finds and deletes, with the lock taken inside. */
+void ngx_http_k8s_metrics_record_remove(ngx_http_k8s_metrics_store_t *store,
+    ngx_uint_t kind, const ngx_str_t *ns, const ngx_str_t *name);
 
 /* 1 when the reference still names a living node. */
 ngx_uint_t ngx_http_k8s_metrics_node_valid_locked(

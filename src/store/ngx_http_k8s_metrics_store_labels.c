@@ -32,51 +32,57 @@ ngx_http_k8s_metrics_shlabels_free_locked(ngx_http_k8s_metrics_store_t *store,
 }
 
 
-/* All or nothing: when the zone is full the old labels stay. */
-
 ngx_int_t
-ngx_http_k8s_metrics_shlabels_set_locked(ngx_http_k8s_metrics_store_t *store,
-    ngx_http_k8s_metrics_record_t *rec,
-    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n)
+ngx_http_k8s_metrics_shlabels_make_locked(ngx_http_k8s_metrics_store_t *store,
+    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n, uint32_t *off)
 {
-    uint32_t    off, *pairs;
-    ngx_uint_t  i;
+    uint32_t    *pairs;
+    ngx_uint_t   i;
+
+    *off = 0;
+
+    if (n == 0) {
+        return NGX_OK;
+    }
 
     if (n > 65535) {
         return NGX_ABORT;
     }
 
-    off = 0;
+    *off = ngx_http_k8s_metrics_arena_alloc_locked(store,
+                                                   2 * n * sizeof(uint32_t));
+    if (*off == 0) {
+        return NGX_ABORT;
+    }
 
-    if (n) {
-        off = ngx_http_k8s_metrics_arena_alloc_locked(store,
-                                                     2 * n * sizeof(uint32_t));
-        if (off == 0) {
-            return NGX_ABORT;
-        }
+    pairs = ngx_http_k8s_metrics_store_ptr(store, *off);
+    ngx_memzero(pairs, 2 * n * sizeof(uint32_t));
 
-        pairs = ngx_http_k8s_metrics_store_ptr(store, off);
-        ngx_memzero(pairs, 2 * n * sizeof(uint32_t));
-
-        for (i = 0; i < n; i++) {
-            pairs[2 * i] = ngx_http_k8s_metrics_shstr_get_locked(store,
-                                                              &labels[i].key);
-            pairs[2 * i + 1] = ngx_http_k8s_metrics_shstr_get_locked(store,
+    for (i = 0; i < n; i++) {
+        pairs[2 * i] = ngx_http_k8s_metrics_shstr_get_locked(store,
+                                                             &labels[i].key);
+        pairs[2 * i + 1] = ngx_http_k8s_metrics_shstr_get_locked(store,
                                                             &labels[i].value);
 
-            if (pairs[2 * i] == 0 || pairs[2 * i + 1] == 0) {
-                ngx_http_k8s_metrics_shlabels_free_locked(store, off, n);
-                return NGX_ABORT;
-            }
+        if (pairs[2 * i] == 0 || pairs[2 * i + 1] == 0) {
+            ngx_http_k8s_metrics_shlabels_free_locked(store, *off, n);
+            *off = 0;
+            return NGX_ABORT;
         }
     }
 
+    return NGX_OK;
+}
+
+
+void
+ngx_http_k8s_metrics_shlabels_set_locked(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_record_t *rec, uint32_t labels, ngx_uint_t n)
+{
     ngx_http_k8s_metrics_shlabels_free_locked(store, rec->labels, rec->nlabels);
 
-    rec->labels = off;
+    rec->labels = labels;
     rec->nlabels = (uint16_t) n;
-
-    return NGX_OK;
 }
 
 
@@ -92,13 +98,17 @@ ngx_http_k8s_metrics_shlabels_same_locked(ngx_http_k8s_metrics_store_t *store,
         return 0;
     }
 
+    if (n == 0) {
+        return 1;
+    }
+
     pairs = ngx_http_k8s_metrics_store_ptr(store, rec->labels);
 
     for (i = 0; i < n; i++) {
         if (!ngx_http_k8s_metrics_shstr_same_locked(store, pairs[2 * i],
-                                                  &labels[i].key)
+                                                    &labels[i].key)
             || !ngx_http_k8s_metrics_shstr_same_locked(store, pairs[2 * i + 1],
-                                                     &labels[i].value))
+                                                       &labels[i].value))
         {
             return 0;
         }
@@ -116,31 +126,5 @@ ngx_http_k8s_metrics_shstr_same_locked(ngx_http_k8s_metrics_store_t *store,
 
     ngx_http_k8s_metrics_shstr_view_locked(store, off, &have);
 
-    return have.len == s->len
-           && ngx_memcmp(have.data, s->data, s->len) == 0;
-}
-
-
-/* Replaces a string; an empty one is 0.  When full the old one stays. */
-
-ngx_int_t
-ngx_http_k8s_metrics_shstr_set_locked(ngx_http_k8s_metrics_store_t *store,
-    uint32_t *off, const ngx_str_t *s)
-{
-    uint32_t  new;
-
-    new = 0;
-
-    if (s->len) {
-        new = ngx_http_k8s_metrics_shstr_get_locked(store, s);
-
-        if (new == 0) {
-            return NGX_ABORT;
-        }
-    }
-
-    ngx_http_k8s_metrics_shstr_put_locked(store, *off);
-    *off = new;
-
-    return NGX_OK;
+    return ngx_http_k8s_metrics_shstr_same(&have, s);
 }

@@ -59,7 +59,7 @@ ngx_http_k8s_metrics_points_rate(const ngx_http_k8s_metrics_point_t *last,
     const ngx_http_k8s_metrics_point_t *prev, uint64_t *nanocores,
     int64_t *window)
 {
-    double  seconds;
+    double  seconds, rate;
 
     if (last->timestamp == 0 || prev->timestamp == 0
         || last->timestamp <= prev->timestamp
@@ -76,7 +76,12 @@ ngx_http_k8s_metrics_points_rate(const ngx_http_k8s_metrics_point_t *last,
     seconds = (double) (*window / 1000000000)
               + (double) (*window % 1000000000) / 1e9;
 
-    *nanocores = (uint64_t) ((double) (last->cpu - prev->cpu) / seconds);
+    rate = (double) (last->cpu - prev->cpu) / seconds;
+
+    /* a counter that jumps within a nanosecond: what no integer can hold */
+
+    *nanocores = (rate < 18446744073709551616.0) ? (uint64_t) rate
+                                                 : (uint64_t) -1;
 
     return NGX_OK;
 }

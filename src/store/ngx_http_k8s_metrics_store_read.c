@@ -15,29 +15,33 @@
 #define NGX_HTTP_K8S_METRICS_LOOK  128
 
 
-/* The reader's memory, filled from its start. */
+/* A record's readings, in the zone: two points in each. */
 typedef struct {
-    u_char      *pos;
-    u_char      *end;
-} ngx_http_k8s_metrics_mem_t;
+    ngx_http_k8s_metrics_shblock_t      *block;
+    ngx_http_k8s_metrics_shcontainer_t  *containers;
+    ngx_uint_t                           n;
+} ngx_http_k8s_metrics_readings_t;
 
 
+static ngx_uint_t ngx_http_k8s_metrics_is_at_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_record_t *rec,
+    const ngx_str_t *ns, const ngx_str_t *name);
 static void *ngx_http_k8s_metrics_mem_get(ngx_http_k8s_metrics_mem_t *mem,
     size_t size);
-static ngx_int_t ngx_http_k8s_metrics_copy_str_locked(
-    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_mem_t *mem,
-    uint32_t off, ngx_str_t *s);
-static ngx_int_t ngx_http_k8s_metrics_copy_head_locked(
-    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_mem_t *mem,
-    ngx_http_k8s_metrics_record_t *rec, ngx_http_k8s_metrics_item_t *item);
+static ngx_int_t ngx_http_k8s_metrics_readings_locked(
+    ngx_http_k8s_metrics_store_t *store,
+    const ngx_http_k8s_metrics_query_t *query, uint32_t off,
+    ngx_http_k8s_metrics_readings_t *r);
 static ngx_int_t ngx_http_k8s_metrics_copy_item_locked(
     ngx_http_k8s_metrics_store_t *store,
     const ngx_http_k8s_metrics_query_t *query, ngx_http_k8s_metrics_mem_t *mem,
     uint32_t off, ngx_http_k8s_metrics_item_t *item);
+static ngx_int_t ngx_http_k8s_metrics_copy_head_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_mem_t *mem,
+    ngx_http_k8s_metrics_record_t *rec, ngx_http_k8s_metrics_item_t *item);
 static ngx_int_t ngx_http_k8s_metrics_copy_usages_locked(
-    ngx_http_k8s_metrics_shblock_t *block,
-    ngx_http_k8s_metrics_shcontainer_t *c, ngx_uint_t n,
-    ngx_http_k8s_metrics_mem_t *mem, ngx_http_k8s_metrics_item_t *item);
+    ngx_http_k8s_metrics_readings_t *r, ngx_http_k8s_metrics_mem_t *mem,
+    ngx_http_k8s_metrics_item_t *item);
 static void ngx_http_k8s_metrics_walk_set_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_walk_t *walk,
     uint32_t off);
@@ -48,9 +52,8 @@ ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
     const ngx_http_k8s_metrics_query_t *query,
     ngx_http_k8s_metrics_walk_t *walk, ngx_http_k8s_metrics_batch_t *batch)
 {
-    uint32_t                        off, last;
+    uint32_t                        off, last, only;
     ngx_int_t                       rc;
-    ngx_str_t                       ns;
     ngx_uint_t                      looked;
     const ngx_str_t                *from;
     ngx_http_k8s_metrics_mem_t      mem;
@@ -65,6 +68,11 @@ ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
     from = (walk->name.len || query->ns.len == 0) ? &walk->ns : &query->ns;
 
     ngx_http_k8s_metrics_store_lock_read(store);
+
+    /* a name is kept once: 0 when nothing has it */
+
+    only = query->name.len
+           ? ngx_http_k8s_metrics_shstr_find_locked(store, &query->name) : 0;
 
     ngx_http_k8s_metrics_index_seek_locked(store, query->kind, from,
                                            &walk->name, &place);
@@ -82,35 +90,25 @@ ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
 
         rec = ngx_http_k8s_metrics_store_ptr(store, off);
 
-        if (query->ns.len) {
-            ngx_http_k8s_metrics_shstr_view_locked(store, rec->ns, &ns);
+        if (query->ns.len
+            && !ngx_http_k8s_metrics_shstr_same_locked(store, rec->ns,
+                                                       &query->ns))
+        {
+            walk->done = 1;
+            break;
+        }
 
-            if (ns.len != query->ns.len
-                || ngx_memcmp(ns.data, query->ns.data, ns.len) != 0)
-            {
-                walk->done = 1;
-                break;
-            }
+        if ((query->name.len && rec->name != only)
+            || (looked == 0 && walk->name.len
+                && ngx_http_k8s_metrics_is_at_locked(store, rec, &walk->ns,
+                                                     &walk->name)))
+        {
+            looked++;
+            last = off;
+            continue;
         }
 
         looked++;
-
-        if (last == 0 && walk->name.len) {
-            ngx_http_k8s_metrics_shstr_view_locked(store, rec->name, &ns);
-
-            if (ns.len == walk->name.len
-                && ngx_memcmp(ns.data, walk->name.data, ns.len) == 0)
-            {
-                ngx_http_k8s_metrics_shstr_view_locked(store, rec->ns, &ns);
-
-                if (ns.len == walk->ns.len
-                    && ngx_memcmp(ns.data, walk->ns.data, ns.len) == 0)
-                {
-                    last = off;
-                    continue;
-                }
-            }
-        }
 
         rc = ngx_http_k8s_metrics_copy_item_locked(store, query, &mem, off,
                                                    &batch->items[batch->n]);
@@ -136,6 +134,16 @@ ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
 }
 
 
+static ngx_uint_t
+ngx_http_k8s_metrics_is_at_locked(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_record_t *rec, const ngx_str_t *ns,
+    const ngx_str_t *name)
+{
+    return ngx_http_k8s_metrics_shstr_same_locked(store, rec->name, name)
+           && ngx_http_k8s_metrics_shstr_same_locked(store, rec->ns, ns);
+}
+
+
 static void
 ngx_http_k8s_metrics_walk_set_locked(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_walk_t *walk, uint32_t off)
@@ -148,16 +156,16 @@ ngx_http_k8s_metrics_walk_set_locked(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_shstr_view_locked(store, rec->ns, &ns);
     ngx_http_k8s_metrics_shstr_view_locked(store, rec->name, &name);
 
-    /* Kubernetes' names are shorter; a longer one ends the walk */
-
-    if (ns.len + name.len > sizeof(walk->buf)) {
-        walk->done = 1;
-        return;
-    }
+    /* together they are never longer than that: no such record is made */
 
     walk->ns.data = walk->buf;
     walk->ns.len = ns.len;
-    walk->name.data = ngx_cpymem(walk->buf, ns.data, ns.len);
+
+    if (ns.len) {
+        ngx_memcpy(walk->ns.data, ns.data, ns.len);
+    }
+
+    walk->name.data = walk->buf + ns.len;
     walk->name.len = name.len;
     ngx_memcpy(walk->name.data, name.data, name.len);
 }
@@ -168,9 +176,10 @@ ngx_http_k8s_metrics_store_get(ngx_http_k8s_metrics_store_t *store,
     const ngx_http_k8s_metrics_query_t *query,
     ngx_http_k8s_metrics_batch_t *batch)
 {
-    uint32_t                    off;
-    ngx_int_t                   rc;
-    ngx_http_k8s_metrics_mem_t  mem;
+    uint32_t                        off;
+    ngx_int_t                       rc;
+    ngx_http_k8s_metrics_mem_t      mem;
+    ngx_http_k8s_metrics_record_t  *rec;
 
     batch->n = 0;
 
@@ -189,15 +198,30 @@ ngx_http_k8s_metrics_store_get(ngx_http_k8s_metrics_store_t *store,
         batch->n = (rc == NGX_OK);
     }
 
+    if (rc == NGX_DECLINED) {
+        rec = ngx_http_k8s_metrics_store_ptr(store, off);
+
+        if (ngx_http_k8s_metrics_copy_head_locked(store, &mem, rec,
+                                                  &batch->items[0])
+            != NGX_OK)
+        {
+            rc = NGX_BUSY;
+        }
+    }
+
     ngx_http_k8s_metrics_store_unlock(store);
+
+    if (rc == NGX_BUSY) {
+        ngx_memzero(&batch->items[0], sizeof(ngx_http_k8s_metrics_item_t));
+    }
 
     return rc;
 }
 
 
 /*
- * NGX_OK; NGX_DECLINED when it has no metrics (name and labels are copied);
- * NGX_BUSY when it does not fit.
+ * NGX_OK; NGX_DECLINED when it has no metrics; NGX_BUSY when it does not fit.
+ * Nothing of the memory is taken but for NGX_OK.
  */
 
 static ngx_int_t
@@ -205,69 +229,24 @@ ngx_http_k8s_metrics_copy_item_locked(ngx_http_k8s_metrics_store_t *store,
     const ngx_http_k8s_metrics_query_t *query, ngx_http_k8s_metrics_mem_t *mem,
     uint32_t off, ngx_http_k8s_metrics_item_t *item)
 {
-    u_char                             *start;
-    uint32_t                            node_off;
-    ngx_int_t                           rc;
-    ngx_uint_t                          n;
-    ngx_http_k8s_metrics_shnode_t      *node;
-    ngx_http_k8s_metrics_shblock_t     *block;
-    ngx_http_k8s_metrics_record_t      *rec;
-    ngx_http_k8s_metrics_shsample_t    *sample;
-    ngx_http_k8s_metrics_shcontainer_t *c;
+    u_char                           *start;
+    ngx_int_t                         rc;
+    ngx_http_k8s_metrics_record_t    *rec;
+    ngx_http_k8s_metrics_readings_t   readings;
+
+    rc = ngx_http_k8s_metrics_readings_locked(store, query, off, &readings);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     start = mem->pos;
     rec = ngx_http_k8s_metrics_store_ptr(store, off);
 
-    if (ngx_http_k8s_metrics_copy_head_locked(store, mem, rec, item)
-        != NGX_OK)
-    {
-        mem->pos = start;
-        return NGX_BUSY;
-    }
+    rc = ngx_http_k8s_metrics_copy_head_locked(store, mem, rec, item);
 
-    node_off = off;
-
-    if (query->kind == NGX_HTTP_K8S_METRICS_PODS) {
-        node_off = ngx_http_k8s_metrics_node_of_locked(store,
-                                ((ngx_http_k8s_metrics_shpod_t *) rec)->node);
-        if (node_off == 0) {
-            return NGX_DECLINED;
-        }
-    }
-
-    node = ngx_http_k8s_metrics_store_ptr(store, node_off);
-
-    if (node->samples == 0) {
-        return NGX_DECLINED;
-    }
-
-    block = ngx_http_k8s_metrics_store_ptr(store, node->samples);
-
-    if ((ngx_msec_t) (query->now - block->scraped) > query->max_age
-        && (ngx_msec_int_t) (query->now - block->scraped) > 0)
-    {
-        return NGX_DECLINED;
-    }
-
-    if (query->kind == NGX_HTTP_K8S_METRICS_NODES) {
-        c = &block->node;
-        n = 1;
-
-    } else {
-        sample = ngx_http_k8s_metrics_samples_pod(block, off, rec->birth);
-
-        if (sample == NULL) {
-            return NGX_DECLINED;
-        }
-
-        c = &ngx_http_k8s_metrics_block_containers(block)[sample->first];
-        n = sample->n;
-    }
-
-    rc = ngx_http_k8s_metrics_copy_usages_locked(block, c, n, mem, item);
-
-    if (rc == NGX_BUSY) {
-        mem->pos = start;
+    if (rc == NGX_OK) {
+        rc = ngx_http_k8s_metrics_copy_usages_locked(&readings, mem, item);
     }
 
     /* a node whose rate is refused is not there, a pod is, without any */
@@ -275,10 +254,83 @@ ngx_http_k8s_metrics_copy_item_locked(ngx_http_k8s_metrics_store_t *store,
     if (rc == NGX_OK && item->nusages == 0
         && query->kind == NGX_HTTP_K8S_METRICS_NODES)
     {
-        return NGX_DECLINED;
+        rc = NGX_DECLINED;
+    }
+
+    if (rc != NGX_OK) {
+        mem->pos = start;
     }
 
     return rc;
+}
+
+
+/* NGX_OK, or NGX_DECLINED: none, too old, or a container has one point only. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_readings_locked(ngx_http_k8s_metrics_store_t *store,
+    const ngx_http_k8s_metrics_query_t *query, uint32_t off,
+    ngx_http_k8s_metrics_readings_t *r)
+{
+    ngx_uint_t                        i;
+    ngx_msec_int_t                    age;
+    ngx_http_k8s_metrics_shpod_t     *pod;
+    ngx_http_k8s_metrics_shnode_t    *node;
+    ngx_http_k8s_metrics_shblock_t   *block;
+    ngx_http_k8s_metrics_shsample_t  *sample;
+
+    pod = NULL;
+
+    if (query->kind == NGX_HTTP_K8S_METRICS_PODS) {
+        pod = ngx_http_k8s_metrics_store_ptr(store, off);
+
+        off = ngx_http_k8s_metrics_node_of_locked(store, pod->node);
+        if (off == 0) {
+            return NGX_DECLINED;
+        }
+    }
+
+    node = ngx_http_k8s_metrics_store_ptr(store, off);
+
+    if (node->samples == 0) {
+        return NGX_DECLINED;
+    }
+
+    block = ngx_http_k8s_metrics_store_ptr(store, node->samples);
+
+    age = (ngx_msec_int_t) (query->now - (ngx_msec_t) block->scraped);
+
+    if (query->max_age ? age > (ngx_msec_int_t) query->max_age
+                       : node->failed)
+    {
+        return NGX_DECLINED;
+    }
+
+    r->block = block;
+    r->containers = &block->node;
+    r->n = 1;
+
+    if (pod) {
+        sample = ngx_http_k8s_metrics_samples_pod(block,
+                                 (uint32_t) (((u_char *) pod - store->base)
+                                             / NGX_HTTP_K8S_METRICS_GRANULE),
+                                 pod->head.birth);
+        if (sample == NULL || sample->n == 0) {
+            return NGX_DECLINED;
+        }
+
+        r->containers = &ngx_http_k8s_metrics_block_containers(block)
+                                                              [sample->first];
+        r->n = sample->n;
+    }
+
+    for (i = 0; i < r->n; i++) {
+        if (r->containers[i].prev_timestamp == 0) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -329,21 +381,18 @@ ngx_http_k8s_metrics_copy_head_locked(ngx_http_k8s_metrics_store_t *store,
 
 
 static ngx_int_t
-ngx_http_k8s_metrics_copy_usages_locked(ngx_http_k8s_metrics_shblock_t *block,
-    ngx_http_k8s_metrics_shcontainer_t *c, ngx_uint_t n,
+ngx_http_k8s_metrics_copy_usages_locked(ngx_http_k8s_metrics_readings_t *r,
     ngx_http_k8s_metrics_mem_t *mem, ngx_http_k8s_metrics_item_t *item)
 {
-    int64_t                        window;
-    uint64_t                       rate;
-    ngx_uint_t                     i;
-    ngx_http_k8s_metrics_point_t   last, prev;
-    ngx_http_k8s_metrics_usage_t  *u;
+    int64_t                              window;
+    uint64_t                             rate;
+    ngx_uint_t                           i, n;
+    ngx_http_k8s_metrics_point_t         last, prev;
+    ngx_http_k8s_metrics_usage_t        *u;
+    ngx_http_k8s_metrics_shcontainer_t  *c;
 
-    for (i = 0; i < n; i++) {
-        if (c[i].prev_timestamp == 0) {
-            return NGX_DECLINED;
-        }
-    }
+    c = r->containers;
+    n = r->n;
 
     item->usages = ngx_http_k8s_metrics_mem_get(mem,
                                    n * sizeof(ngx_http_k8s_metrics_usage_t));
@@ -382,7 +431,7 @@ ngx_http_k8s_metrics_copy_usages_locked(ngx_http_k8s_metrics_shblock_t *block,
             return NGX_BUSY;
         }
 
-        ngx_memcpy(u->name.data, (u_char *) block + c[i].name, c[i].len);
+        ngx_memcpy(u->name.data, (u_char *) r->block + c[i].name, c[i].len);
     }
 
     return NGX_OK;
@@ -407,7 +456,7 @@ ngx_http_k8s_metrics_mem_get(ngx_http_k8s_metrics_mem_t *mem, size_t size)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_k8s_metrics_copy_str_locked(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_mem_t *mem, uint32_t off, ngx_str_t *s)
 {
@@ -429,100 +478,4 @@ ngx_http_k8s_metrics_copy_str_locked(ngx_http_k8s_metrics_store_t *store,
     s->data = p;
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_k8s_metrics_store_targets(ngx_http_k8s_metrics_store_t *store,
-    ngx_pool_t *pool, ngx_str_t *after, ngx_http_k8s_metrics_target_t *targets,
-    ngx_uint_t max)
-{
-    size_t                          size;
-    uint32_t                        off;
-    ngx_int_t                       i;
-    ngx_str_t                       no_ns, view;
-    ngx_uint_t                      n, a;
-    ngx_http_k8s_metrics_mem_t      mem, at;
-    ngx_http_k8s_metrics_place_t    place;
-    ngx_http_k8s_metrics_target_t  *t;
-    ngx_http_k8s_metrics_shnode_t  *node;
-
-    /* the longest name, addresses and path; before the lock is taken */
-
-    size = max * 4096;
-
-    mem.pos = ngx_palloc(pool, size);
-    if (mem.pos == NULL) {
-        return NGX_ERROR;
-    }
-
-    mem.end = mem.pos + size;
-    ngx_str_null(&no_ns);
-    n = 0;
-
-    ngx_http_k8s_metrics_store_lock_read(store);
-
-    ngx_http_k8s_metrics_index_seek_locked(store, NGX_HTTP_K8S_METRICS_NODES,
-                                           &no_ns, after, &place);
-    while (n < max) {
-        off = ngx_http_k8s_metrics_index_next_locked(store,
-                                          NGX_HTTP_K8S_METRICS_NODES, &place);
-        if (off == 0) {
-            break;
-        }
-
-        node = ngx_http_k8s_metrics_store_ptr(store, off);
-        ngx_http_k8s_metrics_shstr_view_locked(store, node->head.name, &view);
-
-        if (view.len == after->len
-            && ngx_memcmp(view.data, after->data, view.len) == 0)
-        {
-            continue;
-        }
-
-        t = &targets[n];
-        at = mem;
-
-        ngx_memzero(t, sizeof(ngx_http_k8s_metrics_target_t));
-
-        t->ref.offset = off;
-        t->ref.birth = node->head.birth;
-        t->hash = ngx_http_k8s_metrics_shstr_hash(view.data, view.len);
-        t->version = node->version;
-        t->node.port = node->port;
-        t->node.ready = node->head.ready & 1;
-        t->node.naddrs = node->naddrs;
-
-        i = ngx_http_k8s_metrics_copy_str_locked(store, &mem, node->head.name,
-                                                 &t->node.name);
-
-        if (i == NGX_OK) {
-            i = ngx_http_k8s_metrics_copy_str_locked(store, &mem, node->path,
-                                                     &t->node.path);
-        }
-
-        for (a = 0; i == NGX_OK && a < node->naddrs; a++) {
-            t->node.addrs[a].type = node->types[a];
-            i = ngx_http_k8s_metrics_copy_str_locked(store, &mem,
-                                                     node->addrs[a],
-                                                     &t->node.addrs[a].text);
-        }
-
-        if (i != NGX_OK) {
-
-            /*
-             * An average node is far smaller; one that alone is larger than
-             * all this memory cannot be: strings are bounded.
-             */
-
-            mem = at;
-            break;
-        }
-
-        n++;
-    }
-
-    ngx_http_k8s_metrics_store_unlock(store);
-
-    return (ngx_int_t) n;
 }

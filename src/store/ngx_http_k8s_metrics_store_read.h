@@ -45,7 +45,8 @@ typedef struct {
     ngx_str_t                        ns;        /* empty: all */
     ngx_str_t                        name;      /* empty: all */
     ngx_msec_t                       now;       /* mono */
-    ngx_msec_t                       max_age;   /* since the scrape, ms */
+    ngx_msec_t                       max_age;   /* since the scrape, ms; 0:
+                                                   until a scrape fails */
 } ngx_http_k8s_metrics_query_t;
 
 /* Where a walk is; zeroed to begin.  Survives any change of the store. */

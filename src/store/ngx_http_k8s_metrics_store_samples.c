@@ -16,17 +16,17 @@
 
 static ngx_int_t ngx_http_k8s_metrics_samples_scratch(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_scrape_t *scrape,
-    size_t *size, ngx_uint_t *ncontainers);
+    size_t *size);
 static ngx_uint_t ngx_http_k8s_metrics_samples_resolve_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_scrape_t *scrape,
     ngx_http_k8s_metrics_shsample_t *found);
-static void ngx_http_k8s_metrics_samples_sort(
+static ngx_uint_t ngx_http_k8s_metrics_samples_sort(
     ngx_http_k8s_metrics_shsample_t *a, ngx_uint_t n);
 static ngx_uint_t ngx_http_k8s_metrics_samples_build(
     ngx_http_k8s_metrics_scrape_t *scrape,
     ngx_http_k8s_metrics_shsample_t *found, ngx_uint_t npods,
-    ngx_uint_t ncontainers, ngx_http_k8s_metrics_shblock_t *old,
-    ngx_http_k8s_metrics_shblock_t *new, int64_t resolution);
+    ngx_http_k8s_metrics_shblock_t *old, ngx_http_k8s_metrics_shblock_t *new,
+    int64_t resolution);
 static ngx_http_k8s_metrics_shcontainer_t *
     ngx_http_k8s_metrics_samples_container(
     ngx_http_k8s_metrics_shblock_t *block,
@@ -53,15 +53,12 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
     size_t                            size;
     uint64_t                          resets;
     ngx_int_t                         rc;
-    ngx_uint_t                        n, ncontainers, points;
+    ngx_uint_t                        n, points;
     ngx_http_k8s_metrics_shnode_t    *node;
     ngx_http_k8s_metrics_shblock_t   *block, *old, *new;
     ngx_http_k8s_metrics_shsample_t  *found;
 
-    if (ngx_http_k8s_metrics_samples_scratch(store, scrape, &size,
-                                             &ncontainers)
-        != NGX_OK)
-    {
+    if (ngx_http_k8s_metrics_samples_scratch(store, scrape, &size) != NGX_OK) {
         return NGX_ABORT;
     }
 
@@ -96,10 +93,10 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
 
     ngx_http_k8s_metrics_store_unlock(store);
 
-    ngx_http_k8s_metrics_samples_sort(found, n);
+    n = ngx_http_k8s_metrics_samples_sort(found, n);
 
-    points = ngx_http_k8s_metrics_samples_build(scrape, found, n, ncontainers,
-                                                old, new, resolution);
+    points = ngx_http_k8s_metrics_samples_build(scrape, found, n, old, new,
+                                                resolution);
 
     ngx_http_k8s_metrics_store_lock(store);
 
@@ -127,8 +124,7 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
 
 static ngx_int_t
 ngx_http_k8s_metrics_samples_scratch(ngx_http_k8s_metrics_store_t *store,
-    ngx_http_k8s_metrics_scrape_t *scrape, size_t *size,
-    ngx_uint_t *ncontainers)
+    ngx_http_k8s_metrics_scrape_t *scrape, size_t *size)
 {
     size_t                          need, old;
     uint32_t                        off;
@@ -136,13 +132,10 @@ ngx_http_k8s_metrics_samples_scratch(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_shnode_t  *node;
     ngx_http_k8s_metrics_shblock_t *block;
 
-    *ncontainers = 0;
     *size = sizeof(ngx_http_k8s_metrics_shblock_t)
             + scrape->npods * sizeof(ngx_http_k8s_metrics_shsample_t);
 
     for (i = 0; i < scrape->npods; i++) {
-        *ncontainers += scrape->pods[i].ncontainers;
-
         for (j = 0; j < scrape->pods[i].ncontainers; j++) {
             *size += sizeof(ngx_http_k8s_metrics_shcontainer_t)
                      + scrape->pods[i].containers[j].name.len;
@@ -232,9 +225,12 @@ ngx_http_k8s_metrics_samples_resolve_locked(
 }
 
 
-/* Shell sort: pods mostly come in the order in which they were stored. */
+/*
+ * Shell sort: pods mostly come in the order in which they were stored.  A pod
+ * that was named twice is left once.
+ */
 
-static void
+static ngx_uint_t
 ngx_http_k8s_metrics_samples_sort(ngx_http_k8s_metrics_shsample_t *a,
     ngx_uint_t n)
 {
@@ -254,6 +250,14 @@ ngx_http_k8s_metrics_samples_sort(ngx_http_k8s_metrics_shsample_t *a,
             a[j] = x;
         }
     }
+
+    for (i = 0, j = 0; i < n; i++) {
+        if (j == 0 || a[j - 1].pod != a[i].pod) {
+            a[j++] = a[i];
+        }
+    }
+
+    return j;
 }
 
 
@@ -262,8 +266,8 @@ ngx_http_k8s_metrics_samples_sort(ngx_http_k8s_metrics_shsample_t *a,
 static ngx_uint_t
 ngx_http_k8s_metrics_samples_build(ngx_http_k8s_metrics_scrape_t *scrape,
     ngx_http_k8s_metrics_shsample_t *found, ngx_uint_t npods,
-    ngx_uint_t ncontainers, ngx_http_k8s_metrics_shblock_t *old,
-    ngx_http_k8s_metrics_shblock_t *new, int64_t resolution)
+    ngx_http_k8s_metrics_shblock_t *old, ngx_http_k8s_metrics_shblock_t *new,
+    int64_t resolution)
 {
     u_char                              *names;
     ngx_uint_t                           i, j, n, points;
@@ -436,7 +440,21 @@ ngx_http_k8s_metrics_samples_publish_locked(
 
     room = ngx_http_k8s_metrics_arena_room(new->size);
 
-    if (block == NULL || block->room < new->size || block->room > 2 * room) {
+    /* a block that is far too large is given back, unless there is no other */
+
+    if (block && block->room > 2 * room) {
+        off = ngx_http_k8s_metrics_arena_alloc_locked(store, new->size);
+
+        if (off) {
+            ngx_http_k8s_metrics_arena_free_locked(store, node->samples,
+                                                   block->room);
+            node->samples = off;
+            block = ngx_http_k8s_metrics_store_ptr(store, off);
+            block->room = (uint32_t) room;
+        }
+    }
+
+    if (block == NULL || block->room < new->size) {
 
         off = ngx_http_k8s_metrics_arena_alloc_locked(store, new->size);
 
@@ -444,17 +462,16 @@ ngx_http_k8s_metrics_samples_publish_locked(
             return NGX_ABORT;
         }
 
-        if (block) {
-            ngx_http_k8s_metrics_arena_free_locked(store, node->samples,
-                                                   block->room);
-        }
-
+        ngx_http_k8s_metrics_arena_free_locked(store, node->samples,
+                                               block ? block->room : 0);
         node->samples = off;
         block = ngx_http_k8s_metrics_store_ptr(store, off);
 
     } else {
         room = block->room;
     }
+
+    ngx_http_k8s_metrics_store_kill_point(store);
 
     new->room = (uint32_t) room;
     ngx_memcpy(block, new, new->size);
@@ -469,6 +486,7 @@ ngx_http_k8s_metrics_samples_publish_locked(
 
     ngx_http_k8s_metrics_shstr_put_locked(store, node->reason);
     node->reason = 0;
+    node->failed = 0;
 
     return NGX_OK;
 }
@@ -552,6 +570,10 @@ ngx_http_k8s_metrics_store_scrape_failed(ngx_http_k8s_metrics_store_t *store,
     if (ngx_http_k8s_metrics_node_valid_locked(store, ref)) {
         node = ngx_http_k8s_metrics_store_ptr(store, ref.offset);
         off = ngx_http_k8s_metrics_shstr_get_locked(store, &s);
+
+        /* even if a full zone has no room for why */
+
+        node->failed = 1;
 
         ngx_http_k8s_metrics_shstr_put_locked(store, node->reason);
         node->reason = off;

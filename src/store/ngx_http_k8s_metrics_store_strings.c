@@ -10,9 +10,6 @@
 #include "ngx_http_k8s_metrics_store_internal.h"
 
 
-/* the longest string kept; a label's value is 63 bytes, a name 253 */
-#define NGX_HTTP_K8S_METRICS_MAX_STRING  4096
-
 #define ngx_http_k8s_metrics_shstr_size(len)                                  \
     (offsetof(ngx_http_k8s_metrics_shstr_t, data) + (len))
 
@@ -55,7 +52,7 @@ ngx_http_k8s_metrics_shstr_find_locked(ngx_http_k8s_metrics_store_t *store,
         str = ngx_http_k8s_metrics_store_ptr(store, off);
 
         if (str->hash == hash && str->len == s->len
-            && ngx_memcmp(str->data, s->data, s->len) == 0)
+            && (s->len == 0 || ngx_memcmp(str->data, s->data, s->len) == 0))
         {
             return off;
         }
@@ -97,7 +94,10 @@ ngx_http_k8s_metrics_shstr_get_locked(ngx_http_k8s_metrics_store_t *store,
     str->hash = ngx_http_k8s_metrics_shstr_hash(s->data, s->len);
     str->refs = 1;
     str->len = (uint32_t) s->len;
-    ngx_memcpy(str->data, s->data, s->len);
+
+    if (s->len) {
+        ngx_memcpy(str->data, s->data, s->len);
+    }
 
     bucket = ngx_http_k8s_metrics_shstr_bucket_locked(store, str->hash);
     str->next = *bucket;

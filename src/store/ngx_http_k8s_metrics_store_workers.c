@@ -14,9 +14,12 @@
 /* a slot that was not refreshed for so long, ms, may be a dead worker's */
 #define NGX_HTTP_K8S_METRICS_STALE  1000
 
+/* how long a new generation's workers have to come, ms */
+#define NGX_HTTP_K8S_METRICS_GRACE  2000
+
 
 static ngx_uint_t ngx_http_k8s_metrics_slot_alive(
-    ngx_http_k8s_metrics_slot_t *slot);
+    ngx_http_k8s_metrics_zone_t *zone, ngx_http_k8s_metrics_slot_t *slot);
 static ngx_uint_t ngx_http_k8s_metrics_watch_locked(
     ngx_http_k8s_metrics_store_t *store);
 
@@ -42,6 +45,7 @@ ngx_http_k8s_metrics_store_enter(ngx_http_k8s_metrics_store_t *store,
 
     if (generation > zone->generation) {
         zone->generation = generation;
+        zone->generation_mono = ngx_current_msec;
         zone->nworkers = nworkers;
         ngx_memzero(zone->slots, sizeof(zone->slots));
     }
@@ -89,26 +93,36 @@ ngx_http_k8s_metrics_store_leave(ngx_http_k8s_metrics_store_t *store)
 ngx_uint_t
 ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
 {
-    ngx_uint_t                    i, watch;
+    ngx_uint_t                    i, ours, watch;
     ngx_http_k8s_metrics_zone_t  *zone;
 
     zone = store->zone;
+    watch = 0;
 
-    if (!store->entered || zone->generation != store->generation) {
+    if (!store->entered) {
         return 0;
     }
 
     ngx_http_k8s_metrics_store_lock(store);
 
-    zone->slots[store->worker].pid = ngx_pid;
-    zone->slots[store->worker].mono = ngx_current_msec;
+    ours = (zone->generation == store->generation);
 
-    watch = ngx_http_k8s_metrics_watch_locked(store);
+    if (ours) {
+        zone->slots[store->worker].pid = ngx_pid;
+        zone->slots[store->worker].mono = ngx_current_msec;
+
+        watch = ngx_http_k8s_metrics_watch_locked(store);
+    }
 
     ngx_http_k8s_metrics_store_unlock(store);
 
+    if (!ours) {
+        return 0;
+    }
+
     for (i = 0; i < store->nworkers; i++) {
-        store->alive[i] = ngx_http_k8s_metrics_slot_alive(&zone->slots[i]);
+        store->alive[i] = ngx_http_k8s_metrics_slot_alive(zone,
+                                                          &zone->slots[i]);
     }
 
     return NGX_HTTP_K8S_METRICS_ROLE_SCRAPE
@@ -123,10 +137,13 @@ ngx_http_k8s_metrics_watch_locked(ngx_http_k8s_metrics_store_t *store)
 
     zone = store->zone;
 
+    /* a slot that has another pid than its watch had was respawned */
+
     if (zone->watch.pid != ngx_pid
         && zone->watch_generation == store->generation
         && zone->watch.pid != 0
-        && ngx_http_k8s_metrics_slot_alive(&zone->watch))
+        && zone->slots[zone->watch_worker].pid == zone->watch.pid
+        && ngx_http_k8s_metrics_slot_alive(zone, &zone->watch))
     {
         return 0;
     }
@@ -134,6 +151,7 @@ ngx_http_k8s_metrics_watch_locked(ngx_http_k8s_metrics_store_t *store)
     zone->watch.pid = ngx_pid;
     zone->watch.mono = ngx_current_msec;
     zone->watch_generation = store->generation;
+    zone->watch_worker = store->worker;
 
     return 1;
 }
@@ -141,12 +159,13 @@ ngx_http_k8s_metrics_watch_locked(ngx_http_k8s_metrics_store_t *store)
 
 /*
  * A throttled cgroup makes a living worker look stale: it is dead only when
- * the system has no such process.  A slot that nobody has claimed yet counts
- * as alive for its worker is about to start.
+ * the system has no such process.  A slot that nobody has claimed counts as
+ * alive for a while after the generation began: its worker is about to start.
  */
 
 static ngx_uint_t
-ngx_http_k8s_metrics_slot_alive(ngx_http_k8s_metrics_slot_t *slot)
+ngx_http_k8s_metrics_slot_alive(ngx_http_k8s_metrics_zone_t *zone,
+    ngx_http_k8s_metrics_slot_t *slot)
 {
     uint64_t   mono;
     ngx_pid_t  pid;
@@ -154,8 +173,16 @@ ngx_http_k8s_metrics_slot_alive(ngx_http_k8s_metrics_slot_t *slot)
     pid = *(volatile ngx_pid_t *) &slot->pid;
     mono = *(volatile uint64_t *) &slot->mono;
 
-    if (pid == 0 || pid == ngx_pid
-        || (ngx_msec_t) (ngx_current_msec - mono) < NGX_HTTP_K8S_METRICS_STALE)
+    if (pid == 0) {
+        mono = *(volatile uint64_t *) &zone->generation_mono;
+
+        return (ngx_msec_int_t) (ngx_current_msec - mono)
+               < NGX_HTTP_K8S_METRICS_GRACE;
+    }
+
+    if (pid == ngx_pid
+        || (ngx_msec_int_t) (ngx_current_msec - mono)
+           < NGX_HTTP_K8S_METRICS_STALE)
     {
         return 1;
     }

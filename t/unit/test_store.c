@@ -1,0 +1,396 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+/*
+ * The store, one promise of its headers after the other: what a reload keeps,
+ * which points are served, what a reset makes invalid, what a list ends.
+ */
+
+
+#include "store_check.h"
+
+
+static void reset(store_t *store);
+
+
+static void
+test_zone(void)
+{
+    int                           tag;
+    store_t                      *store;
+    ngx_conf_t                    cf;
+    ngx_cycle_t                   cycle;
+    ngx_shm_zone_t                zone;
+    ngx_http_k8s_metrics_item_t   item;
+
+    store = fixture_create(MEGABYTE);
+    sound(store, "a new zone");
+
+    (void) put_node(store, "n", "10.0.0.1");
+
+    /* a reload: another handle on the same memory */
+
+    zone = stub_zone;
+    is_int(stub_zone.init(&stub_zone, store), NGX_OK, "reload");
+    is_int(get(store, NODES, "", "n", &item), NGX_DECLINED,
+           "what was there stays");
+
+    store->zone->layout++;
+    stub_logged_level = 0;
+    is_int(stub_zone.init(&stub_zone, store), NGX_ERROR, "another layout");
+    is_int(stub_logged_level, NGX_LOG_EMERG, "says so");
+    store->zone->layout--;
+
+    memset(&cf, 0, sizeof(cf));
+    memset(&cycle, 0, sizeof(cycle));
+    cf.pool = fixture_pool;
+    cf.cycle = &cycle;
+
+    ok(ngx_http_k8s_metrics_store_zone(&cf, &fixture_name, 1000, &tag) == NULL,
+       "a zone that is too small");
+
+    ok(ngx_http_k8s_metrics_store_zone(&cf, &fixture_name, MEGABYTE, &tag)
+       == NULL, "a zone that is declared twice");
+
+    stub_zone = zone;
+    fixture_destroy(store);
+}
+
+
+static void
+test_records(void)
+{
+    store_t                            *store;
+    char                                name[600];
+    ngx_http_k8s_metrics_node_t         node;
+    ngx_http_k8s_metrics_item_t         item;
+    ngx_http_k8s_metrics_store_state_t  state;
+    uint64_t                            version;
+
+    store = fixture_create(MEGABYTE);
+
+    is_int(put_pod(store, "ns", "p", "a"), NGX_OK, "a new pod");
+    is_int(put_pod(store, "ns", "p", "a"), NGX_DECLINED, "the same pod");
+    is_int(get(store, PODS, "ns", "q", &item), NGX_ABORT, "an unknown pod");
+    is_int(get(store, PODS, "sn", "p", &item), NGX_ABORT, "another namespace");
+    is_int(get(store, PODS, "ns", "p", &item), NGX_DECLINED,
+           "a pod without samples");
+    is_mem(item.name.data, item.name.len, "p", "has its name");
+    is_mem(item.ns.data, item.ns.len, "ns", "its namespace");
+    is_int(item.nlabels, 1, "and labels");
+    is_mem(item.labels[0].value.data, item.labels[0].value.len, "p",
+           "with values");
+
+    is_int(put_node(store, "a", "10.0.0.1"), NGX_OK, "a new node");
+    version = ngx_http_k8s_metrics_store_nodes_version(store);
+    is_int(put_node(store, "a", "10.0.0.1"), NGX_DECLINED, "the same node");
+    ok(ngx_http_k8s_metrics_store_nodes_version(store) == version,
+       "is no change");
+
+    is_int(put_node(store, "a", "10.0.0.2"), NGX_OK, "another address");
+    ok(ngx_http_k8s_metrics_store_nodes_version(store) != version,
+       "is a change");
+    (void) put_node(store, "b", "10.0.0.3");
+
+    memset(&node, 0, sizeof(node));
+    node.name = str("a");
+    node.naddrs = NGX_HTTP_K8S_METRICS_ADDRS + 1;
+    is_int(ngx_http_k8s_metrics_store_put_node(store, &node), NGX_ABORT,
+           "more addresses than there is room for");
+
+    /* a walk remembers so much of a name */
+
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    is_int(put_pod(store, "ns", name, "a"), NGX_ABORT, "a name too long");
+    is_int(read_all(store, PODS, "", "", 65536, 64), 0, "and lists go on");
+
+    ngx_http_k8s_metrics_store_state(store, &state);
+    is_int(state.nodes, 2, "nodes");
+    is_int(state.pods, 1, "pods");
+    ok(state.bytes_used > 0 && state.bytes_used < state.bytes_size, "bytes");
+
+    sound(store, "records");
+    fixture_destroy(store);
+}
+
+
+static void
+test_points(void)
+{
+    store_t                      *store;
+    ngx_str_t                     reason;
+    ngx_http_k8s_metrics_ref_t    a, b;
+    ngx_http_k8s_metrics_item_t   item;
+
+    store = fixture_create(MEGABYTE);
+
+    (void) put_node(store, "a", "10.0.0.1");
+    (void) put_node(store, "b", "10.0.0.2");
+    (void) put_pod(store, "ns", "p", "a");
+
+    a = ref_of(store, "a");
+    b = ref_of(store, "b");
+
+    (void) scrape_one(store, a, "ns", "p", 0, 1000);
+    is_int(get(store, PODS, "ns", "p", &item), NGX_DECLINED, "one point");
+    (void) scrape_one(store, a, "ns", "p", 10, 2000);
+    is_int(get(store, PODS, "ns", "p", &item), NGX_OK, "two points");
+    is_int(item.nusages, 1, "one container");
+    is_mem(item.usages[0].name.data, item.usages[0].name.len, "c", "its name");
+    is_int(item.usages[0].cpu, 1000000000, "its cpu");
+    is_int(item.usages[0].memory, 2000, "its memory");
+    is_int(item.timestamp, EPOCH + 10 * SECOND, "its time");
+    is_int(item.window, 10 * SECOND, "its window");
+    is_int(get(store, NODES, "", "a", &item), NGX_OK, "the node");
+    is_int(item.usages[0].cpu, 1000000000, "its cpu");
+
+    /* the node that the API server names counts */
+
+    (void) scrape_one(store, b, "ns", "p", 0, 1);
+    (void) scrape_one(store, b, "ns", "p", 10, 1);
+    (void) get(store, PODS, "ns", "p", &item);
+    is_int(item.usages[0].memory, 2000, "another node's word is nothing");
+
+    is_int(put_pod(store, "ns", "p", "b"), NGX_OK, "the pod moves");
+    is_int(get(store, PODS, "ns", "p", &item), NGX_DECLINED,
+           "its points do not");
+
+    /* a scrape that failed takes nothing, one that is too old is not served */
+
+    is_int(get(store, NODES, "", "b", &item), NGX_OK, "fresh");
+    ngx_current_msec += 30000;
+    is_int(get(store, NODES, "", "b", &item), NGX_OK, "as old as it may be");
+    ngx_current_msec += 1;
+    is_int(get(store, NODES, "", "b", &item), NGX_DECLINED, "too old");
+
+    /* an age of 0: until a scrape fails */
+
+    is_int(get_aged(store, NODES, "b", 0), NGX_OK, "of any age");
+    reason = str("connection refused");
+    ngx_http_k8s_metrics_store_scrape_failed(store, b, &reason);
+    is_int(get_aged(store, NODES, "b", 0), NGX_DECLINED, "a failed scrape");
+    is_int(get_aged(store, NODES, "b", 60000), NGX_OK, "which age forgives");
+    (void) scrape_one(store, b, "ns", "p", 20, 1);
+    is_int(get_aged(store, NODES, "b", 0), NGX_OK, "until the next one");
+
+    sound(store, "points");
+    fixture_destroy(store);
+}
+
+
+/* The counter went back: a node is not there, a pod is, with nothing. */
+
+static void
+test_decrease(void)
+{
+    store_t                            *store;
+    ngx_http_k8s_metrics_item_t         item;
+    ngx_http_k8s_metrics_point_t        point;
+    ngx_http_k8s_metrics_scrape_t       scrape;
+    ngx_http_k8s_metrics_pod_points_t   pod;
+
+    store = fixture_create(MEGABYTE);
+
+    (void) put_node(store, "a", "10.0.0.1");
+    (void) put_pod(store, "ns", "p", "a");
+
+    memset(&scrape, 0, sizeof(scrape));
+    memset(&point, 0, sizeof(point));
+
+    point.name = str("c");
+    point.timestamp = EPOCH + 200 * SECOND;
+    point.cpu = 1;
+    point.memory = 1;
+    pod.ns = str("ns");
+    pod.name = str("p");
+    pod.ncontainers = 1;
+    pod.containers = &point;
+    scrape.node = ref_of(store, "a");
+    scrape.scraped = ngx_current_msec;
+    scrape.has_node = 1;
+    scrape.usage = point;
+    scrape.npods = 1;
+    scrape.pods = &pod;
+
+    (void) scrape_one(store, scrape.node, "ns", "p", 20, 1);
+    (void) scrape_one(store, scrape.node, "ns", "p", 100, 1);
+    is_int(get(store, PODS, "ns", "p", &item), NGX_OK, "a pod");
+    is_int(get(store, NODES, "", "a", &item), NGX_OK, "and its node");
+
+    is_int(ngx_http_k8s_metrics_store_scraped(store, &scrape, RESOLUTION),
+           NGX_OK, "a decrease");
+    is_int(get(store, NODES, "", "a", &item), NGX_DECLINED,
+           "the node is not there");
+    is_int(get(store, PODS, "ns", "p", &item), NGX_OK, "the pod is");
+    ok(item.nusages == 0 && !item.has_time, "with nothing");
+
+    pod.ncontainers = 0;
+    (void) ngx_http_k8s_metrics_store_scraped(store, &scrape, RESOLUTION);
+    is_int(get(store, PODS, "ns", "p", &item), NGX_DECLINED,
+           "a pod without any container");
+
+    scrape.npods = 0;
+    scrape.pods = NULL;
+    is_int(ngx_http_k8s_metrics_store_scraped(store, &scrape, RESOLUTION),
+           NGX_OK, "a scrape without pods");
+
+    sound(store, "after a decrease");
+    fixture_destroy(store);
+}
+
+
+/* The mark that a worker leaves which died while it wrote. */
+
+static void
+reset(store_t *store)
+{
+    store->zone->dirty = 1;
+    ngx_http_k8s_metrics_store_lock_read(store);
+    ngx_http_k8s_metrics_store_unlock(store);
+}
+
+
+static void
+test_reset(void)
+{
+    store_t                     *store, other;
+    u_char                       buf[32];
+    ngx_str_t                    s;
+    ngx_uint_t                   generation;
+    ngx_http_k8s_metrics_ref_t   ref;
+    ngx_http_k8s_metrics_item_t  item;
+
+    store = fixture_create(MEGABYTE);
+    other = *store;
+    other.scratch = NULL;
+    other.scratch_size = 0;
+
+    ngx_http_k8s_metrics_store_list_begin(store, NODES);
+    (void) put_node(store, "a", "10.0.0.1");
+    ngx_http_k8s_metrics_store_list_end(store, NODES);
+    ngx_http_k8s_metrics_store_list_begin(store, PODS);
+    ngx_http_k8s_metrics_store_list_end(store, PODS);
+    ok(ngx_http_k8s_metrics_store_complete(store), "both listed: complete");
+
+    s = str("4711");
+    ngx_http_k8s_metrics_store_set_version(store, NODES, &s);
+    is_int(ngx_http_k8s_metrics_store_get_version(store, NODES, buf, &s),
+           NGX_OK, "a version");
+    is_mem(s.data, s.len, "4711", "is kept");
+
+    s = str("bundle");
+    (void) ngx_http_k8s_metrics_store_put_setting(store, 0, &s);
+    generation = ngx_http_k8s_metrics_store_setting_generation(store, 0);
+    ref = ref_of(store, "a");
+    ngx_http_k8s_metrics_store_list_begin(store, NODES);
+    (void) put_node(store, "half", "10.0.0.2");
+
+    stub_logged = 0;
+    reset(store);
+    is_int(stub_logged, 1, "one line");
+    is_int(stub_logged_level, NGX_LOG_ALERT, "an alert");
+    is_int(ngx_http_k8s_metrics_store_resets(store), 1, "counted");
+    ok(!ngx_http_k8s_metrics_store_complete(store), "not complete");
+    is_int(ngx_http_k8s_metrics_store_get_version(store, NODES, buf, &s),
+           NGX_DECLINED, "no version");
+    ok(ngx_http_k8s_metrics_store_setting_generation(store, 0) != generation,
+       "the settings' generation moves");
+    is_int(get(store, NODES, "", "a", &item), NGX_ABORT, "nothing is known");
+    sound(store, "after a reset");
+
+    /* the list that was under way saw only its second half arrive */
+
+    ngx_http_k8s_metrics_store_list_end(store, NODES);
+    ngx_http_k8s_metrics_store_list_begin(store, PODS);
+    ngx_http_k8s_metrics_store_list_end(store, PODS);
+    ok(!ngx_http_k8s_metrics_store_complete(store),
+       "a list begun before the reset completes nothing");
+
+    /* memory is handed out as before: a reference must not fit by chance */
+
+    (void) put_node(store, "other", "10.0.0.9");
+    ok(ref_of(store, "other").birth != ref.birth, "a new birth");
+    is_int(scrape_one(store, ref, "ns", "p", 0, 1), NGX_DECLINED,
+           "a reference from before names nothing");
+
+    /* another worker's list is not ended by this one's */
+
+    ngx_http_k8s_metrics_store_list_begin(store, NODES);
+    ngx_http_k8s_metrics_store_list_begin(&other, NODES);
+    ngx_http_k8s_metrics_store_list_end(store, NODES);
+    is_int(get(store, NODES, "", "other", &item), NGX_DECLINED,
+           "an old list deletes nothing");
+    ngx_http_k8s_metrics_store_list_end(&other, NODES);
+    is_int(get(store, NODES, "", "other", &item), NGX_ABORT,
+           "the new one does");
+    ok(ngx_http_k8s_metrics_store_complete(store), "and completes");
+
+    sound(store, "after lists");
+    fixture_destroy(store);
+}
+
+
+/* A list in which most is gone, in several steps. */
+
+static void
+test_list(void)
+{
+    int                          i, left;
+    char                         name[32];
+    store_t                     *store;
+    ngx_http_k8s_metrics_item_t  item;
+
+    store = fixture_create(4 * MEGABYTE);
+
+    for (i = 0; i < 3000; i++) {
+        sprintf(name, "pod-%d", i);
+        (void) put_pod(store, (i % 3) ? "default" : "kube-system", name, "a");
+    }
+
+    ngx_http_k8s_metrics_store_list_begin(store, PODS);
+
+    for (i = 0; i < 3000; i += 7) {
+        sprintf(name, "pod-%d", i);
+        (void) put_pod(store, (i % 3) ? "default" : "kube-system", name, "a");
+    }
+
+    ngx_http_k8s_metrics_store_list_end(store, PODS);
+
+    left = 0;
+
+    for (i = 0; i < 3000; i++) {
+        sprintf(name, "pod-%d", i);
+        if (get(store, PODS, (i % 3) ? "default" : "kube-system", name, &item)
+            != NGX_ABORT)
+        {
+            left++;
+            if (i % 7) {
+                left = -3000;
+            }
+        }
+    }
+
+    is_int(left, 429, "what the list named is left, and nothing else");
+    ok(store->zone->content.index[PODS].n <= 429 / 16,
+       "in few leaves (%d)", (int) store->zone->content.index[PODS].n);
+
+    sound(store, "after a long list");
+    fixture_destroy(store);
+}
+
+
+int
+main(void)
+{
+    test_zone();
+    test_records();
+    test_points();
+    test_decrease();
+    test_reset();
+    test_list();
+
+    return done();
+}
