@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -21,19 +21,22 @@ type apiServer struct {
 	p    *pki
 	addr string
 
-	mu  sync.Mutex
-	srv *http.Server
-	cut chan struct{} // closed to end every watch
-
-	noStream     bool // sendInitialEvents is refused with 422
-	bookmarkTime time.Duration
+	mu       sync.Mutex
+	srv      *http.Server
+	cut      chan struct{} // closed to end every watch
+	noStream bool          // sendInitialEvents is refused with 422
+	bookmark time.Duration
+	delay    time.Duration // of the fault slow
 }
+
+const authConfigMap = "kube-system/extension-apiserver-authentication"
 
 func utoa(v uint64) string { return strconv.FormatUint(v, 10) }
 
-func newAPIServer(w *world, f *faults, p *pki) *apiServer {
-	a := &apiServer{w: w, f: f, p: p, cut: make(chan struct{}), bookmarkTime: 5 * time.Second}
-	w.settings = map[string]string{
+func newAPIServer(w *world, f *faults, p *pki, addr string) *apiServer {
+	a := &apiServer{w: w, f: f, p: p, addr: addr, cut: make(chan struct{}),
+		bookmark: 5 * time.Second, delay: 3 * time.Second}
+	c := &configMap{data: map[string]string{
 		"client-ca-file":                     string(p.cluster.pem),
 		"requestheader-client-ca-file":       string(p.requestheader.pem),
 		"requestheader-allowed-names":        `["front-proxy-client"]`,
@@ -41,14 +44,19 @@ func newAPIServer(w *world, f *faults, p *pki) *apiServer {
 		"requestheader-uid-headers":          `["X-Remote-Uid"]`,
 		"requestheader-group-headers":        `["X-Remote-Group"]`,
 		"requestheader-extra-headers-prefix": `["X-Remote-Extra-"]`,
-	}
+	}}
+	c.m = metadata{kind: "ConfigMap", namespace: "kube-system", name: "extension-apiserver-authentication"}
+	w.mu.Lock()
+	w.set("configmaps", authConfigMap, c)
+	w.forget()
+	w.mu.Unlock()
 	return a
 }
 
-func (a *apiServer) listen(addr string) error {
+// up opens the listener, if it is closed.
+func (a *apiServer) up() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.addr = addr
 	if a.srv != nil {
 		return nil
 	}
@@ -56,23 +64,19 @@ func (a *apiServer) listen(addr string) error {
 	if err != nil {
 		return err
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(a.p.cluster.cert)
-	l, err := net.Listen("tcp4", addr)
+	l, err := net.Listen("tcp4", a.addr)
 	if err != nil {
 		return err
 	}
-	a.srv = &http.Server{Handler: a, ErrorLog: log.New(discard{}, "", 0), TLSConfig: &tls.Config{
-		Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven}}
+	// certificates are verified in authenticated(): a wrong one is a 401
+	a.srv = &http.Server{Handler: a, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{
+		Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert}}
 	srv := a.srv
 	go func() { _ = srv.ServeTLS(l, "", "") }()
 	return nil
 }
 
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
-
+// down closes the listener and every connection.
 func (a *apiServer) down() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -89,302 +93,155 @@ func (a *apiServer) cutWatches() {
 	a.cut = make(chan struct{})
 }
 
-func status(rw http.ResponseWriter, code int, reason, message string) {
-	rw.Header().Set("Content-Type", "application/json")
-	rw.WriteHeader(code)
-	_ = json.NewEncoder(rw).Encode(map[string]interface{}{"kind": "Status", "apiVersion": "v1",
-		"metadata": map[string]string{}, "status": "Failure", "message": message, "reason": reason, "code": code})
+func (a *apiServer) authenticated(r *http.Request) bool {
+	if h := r.Header.Get("Authorization"); h != "" {
+		return h == "Bearer "+a.p.bearer()
+	}
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return false
+	}
+	_, err := r.TLS.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: a.p.verify,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return err == nil
 }
 
-func part(path string) string {
-	switch {
-	case strings.HasSuffix(path, "/nodes"):
-		return "nodes"
-	case strings.HasSuffix(path, "/pods"):
-		return "pods"
-	case strings.Contains(path, "/configmaps"):
-		return "configmaps"
-	case strings.HasSuffix(path, "/subjectaccessreviews"):
-		return "sar"
-	case strings.HasSuffix(path, "/tokenreviews"):
-		return "tokenreviews"
+// target is what a request is about: a kind, and a part for the faults.
+type target struct {
+	kind, namespace, name string
+	part                  string
+}
+
+func parseTarget(path string) (t target) {
+	switch path {
+	case "/apis/authorization.k8s.io/v1/subjectaccessreviews":
+		t.part = "sar"
+		return t
+	case "/apis/authentication.k8s.io/v1/tokenreviews":
+		t.part = "tokenreviews"
+		return t
 	}
-	return ""
+	if !strings.HasPrefix(path, "/api/v1/") {
+		return t
+	}
+	f := strings.Split(path[len("/api/v1/"):], "/")
+	if len(f) >= 3 && f[0] == "namespaces" && (f[2] == "pods" || f[2] == "configmaps") {
+		t.namespace = f[1]
+		f = f[2:]
+	}
+	known := f[0] == "pods" || f[0] == "configmaps" || f[0] == "nodes"
+	if !known || len(f) > 2 || len(f) == 2 && t.namespace == "" && f[0] != "nodes" {
+		return target{}
+	}
+	t.kind, t.part = f[0], f[0]
+	if len(f) == 2 {
+		t.name = f[1]
+	}
+	return t
 }
 
 func (a *apiServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if len(r.TLS.PeerCertificates) == 0 && r.Header.Get("Authorization") != "Bearer "+a.p.token {
-		status(rw, 401, "Unauthorized", "Unauthorized")
+	a.f.mu.Lock()
+	a.f.requests = append(a.f.requests, requestLine{r.Method, r.URL.RequestURI(), r.Header.Get("Accept"), r.UserAgent()})
+	if n := len(a.f.requests); n > 1000 {
+		a.f.requests = a.f.requests[n-1000:]
+	}
+	a.f.mu.Unlock()
+
+	if !a.authenticated(r) {
+		status(rw, r, 401, "Unauthorized", "Unauthorized")
 		return
 	}
-	what := part(r.URL.Path)
-	switch a.f.ofAPI(what) {
+	t := parseTarget(r.URL.Path)
+	watch := boolParam(r, "watch")
+	fault := a.f.ofAPI(t.part, watch)
+	if a.misbehave(rw, r, fault, t) {
+		return
+	}
+	switch {
+	case t.part == "sar":
+		a.accessReview(rw, r)
+	case t.part == "tokenreviews":
+		a.tokenReview(rw, r)
+	case t.kind != "" && r.Method != http.MethodGet:
+		status(rw, r, 405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+	case t.kind != "" && t.name != "":
+		a.get(rw, r, t)
+	case t.kind != "" && watch:
+		a.watch(rw, r, t, fault)
+	case t.kind != "":
+		a.list(rw, r, t)
+	case r.URL.Path == "/readyz" || r.URL.Path == "/livez" || r.URL.Path == "/healthz":
+		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = rw.Write([]byte("ok"))
+	case r.URL.Path == "/version":
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = rw.Write([]byte(`{"major":"1","minor":"37","gitVersion":"v1.37.2","goVersion":"go1.26","platform":"linux/amd64"}`))
+	default:
+		status(rw, r, 404, "NotFound", "the server could not find the requested resource")
+	}
+}
+
+// misbehave answers as a fault says; false: answer well.
+func (a *apiServer) misbehave(rw http.ResponseWriter, r *http.Request, fault string, t target) bool {
+	switch fault {
 	case "hang":
 		<-r.Context().Done()
-		return
 	case "slow":
-		time.Sleep(3 * time.Second)
-	case "410":
-		status(rw, 410, "Expired", "too old resource version")
-		return
-	case "401":
-		status(rw, 401, "Unauthorized", "Unauthorized")
-		return
-	case "429":
-		rw.Header().Set("Retry-After", "1")
-		status(rw, 429, "TooManyRequests", "too many requests")
-		return
-	case "500":
-		status(rw, 500, "InternalError", "told to fail")
-		return
-	case "garbage":
-		rw.Header().Set("Content-Type", "application/json")
-		_, _ = rw.Write([]byte("{{{ \x00 no"))
-		return
-	}
-	switch what {
-	case "nodes", "pods":
-		a.objects(rw, r, what)
-	case "configmaps":
-		a.configMap(rw, r)
-	case "sar":
-		a.accessReview(rw, r)
-	case "tokenreviews":
-		a.tokenReview(rw, r)
-	default:
-		if r.URL.Path == "/readyz" || r.URL.Path == "/livez" {
-			_, _ = rw.Write([]byte("ok"))
-			return
-		}
-		status(rw, 404, "NotFound", "the server could not find the requested resource")
-	}
-}
-
-// wants is what a list's selectors let through; equality is all that is asked.
-func wants(r *http.Request) func(labels map[string]string, fields map[string]string) bool {
-	sel := func(text string, have map[string]string) bool {
-		for _, t := range strings.Split(text, ",") {
-			if kv := strings.SplitN(t, "=", 2); len(kv) == 2 && have[kv[0]] != strings.TrimPrefix(kv[1], "=") {
-				return false
-			}
-		}
-		return true
-	}
-	q := r.URL.Query()
-	l, f := q.Get("labelSelector"), q.Get("fieldSelector")
-	return func(labels, fields map[string]string) bool { return sel(l, labels) && sel(f, fields) }
-}
-
-func (a *apiServer) objects(rw http.ResponseWriter, r *http.Request, kind string) {
-	q := r.URL.Query()
-	proto := strings.Contains(r.Header.Get("Accept"), "protobuf")
-	if !proto {
-		status(rw, 406, "NotAcceptable", "the stand-in lists nodes and pods in protobuf only")
-		return
-	}
-	if q.Get("watch") == "true" || q.Get("watch") == "1" {
-		a.watch(rw, r, kind)
-		return
-	}
-	a.f.count(func(s *stats) { s.Lists++ })
-	limit, _ := strconv.Atoi(q.Get("limit"))
-	from, _ := strconv.Atoi(q.Get("continue"))
-	a.w.mu.Lock()
-	items, _ := a.snapshot(kind, wants(r))
-	version := utoa(a.w.version)
-	a.w.mu.Unlock()
-	cont, remaining := "", 0
-	if from > len(items) {
-		from = len(items)
-	}
-	items = items[from:]
-	if limit > 0 && len(items) > limit {
-		remaining = len(items) - limit
-		items, cont = items[:limit], strconv.Itoa(from+limit)
-	}
-	rw.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf")
-	_, _ = rw.Write(listPB(kindName(kind), version, cont, remaining, items))
-}
-
-func kindName(kind string) string {
-	if kind == "nodes" {
-		return "Node"
-	}
-	return "Pod"
-}
-
-// snapshot is every object's bytes; the caller holds the world's lock.
-func (a *apiServer) snapshot(kind string, want func(l, f map[string]string) bool) (items [][]byte, n int) {
-	if kind == "nodes" {
-		for _, x := range a.w.sortedNodes() {
-			if want(x.labels, map[string]string{"metadata.name": x.name}) {
-				items = append(items, x.pb(a.w.o.kubeletPort))
-			}
-		}
-		return items, len(items)
-	}
-	for _, x := range a.w.sortedPods() {
-		if want(x.labels, podFields(x)) {
-			items = append(items, x.pb())
-		}
-	}
-	return items, len(items)
-}
-
-func podFields(x *pod) map[string]string {
-	return map[string]string{"metadata.name": x.name, "metadata.namespace": x.namespace, "status.phase": x.phase, "spec.nodeName": x.node.name}
-}
-
-func (a *apiServer) configMap(rw http.ResponseWriter, r *http.Request) {
-	object := func() map[string]interface{} {
-		return map[string]interface{}{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]interface{}{
-			"name": "extension-apiserver-authentication", "namespace": "kube-system", "resourceVersion": utoa(a.w.setVer)}, "data": a.w.settings}
-	}
-	rw.Header().Set("Content-Type", "application/json")
-	if q := r.URL.Query().Get("watch"); q == "true" || q == "1" {
-		a.watchConfigMap(rw, r, object)
-		return
-	}
-	a.w.mu.Lock()
-	defer a.w.mu.Unlock()
-	enc := json.NewEncoder(rw)
-	if strings.HasSuffix(r.URL.Path, "/extension-apiserver-authentication") {
-		_ = enc.Encode(object())
-		return
-	}
-	o := object()
-	_ = enc.Encode(map[string]interface{}{"kind": "ConfigMapList", "apiVersion": "v1",
-		"metadata": map[string]string{"resourceVersion": utoa(a.w.setVer)}, "items": []interface{}{o}})
-}
-
-func (a *apiServer) watchConfigMap(rw http.ResponseWriter, r *http.Request, object func() map[string]interface{}) {
-	from, _ := strconv.ParseUint(r.URL.Query().Get("resourceVersion"), 10, 64)
-	end, cut := a.streamEnd(r)
-	a.watching(1)
-	defer a.watching(-1)
-	rw.WriteHeader(200)
-	for {
-		a.w.mu.Lock()
-		changed, version := a.w.changed, a.w.setVer
-		o, _ := json.Marshal(object())
-		a.w.mu.Unlock()
-		if version > from {
-			what := "MODIFIED"
-			if from == 0 {
-				what = "ADDED"
-			}
-			from = version
-			fmt.Fprintf(rw, `{"type":%q,"object":%s}`+"\n", what, o)
-		}
-		rw.(http.Flusher).Flush()
+		a.mu.Lock()
+		delay := a.delay
+		a.mu.Unlock()
 		select {
-		case <-changed:
+		case <-time.After(delay):
 		case <-r.Context().Done():
-			return
-		case <-cut:
-			return
-		case <-end:
-			return
 		}
+		return false
+	case "410":
+		status(rw, r, 410, "Expired", "too old resource version: told to fail")
+	case "401":
+		status(rw, r, 401, "Unauthorized", "Unauthorized")
+	case "403":
+		status(rw, r, 403, "Forbidden", t.part+` is forbidden: User "system:serviceaccount:kube-system:metrics-server" cannot do it`)
+	case "429": // the real one's is no Status either
+		rw.Header().Set("Retry-After", "1")
+		http.Error(rw, "Too many requests, please try again later.", 429)
+	case "500":
+		status(rw, r, 500, "InternalError", "Internal error occurred: told to fail")
+	case "garbage":
+		rw.Header().Set("Content-Type", r.Header.Get("Accept"))
+		_, _ = rw.Write([]byte("{{{ \x00\xff no"))
+	default:
+		return false
 	}
+	return true
 }
 
-func (a *apiServer) watching(n int64) {
-	a.f.count(func(s *stats) {
-		s.Watches += n
-		if n > 0 {
-			s.WatchesEver++
-		}
-	})
+func boolParam(r *http.Request, name string) bool {
+	v := r.URL.Query().Get(name)
+	return v == "true" || v == "1"
 }
 
-func (a *apiServer) streamEnd(r *http.Request) (<-chan time.Time, <-chan struct{}) {
-	s, err := strconv.Atoi(r.URL.Query().Get("timeoutSeconds"))
-	if err != nil || s <= 0 {
-		s = 1800
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return time.After(time.Duration(s) * time.Second), a.cut
+func wantsProtobuf(r *http.Request) bool {
+	return strings.HasPrefix(strings.TrimSpace(r.Header.Get("Accept")), "application/vnd.kubernetes.protobuf")
 }
 
-func (a *apiServer) accessReview(rw http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Spec struct {
-			User     string   `json:"user"`
-			Groups   []string `json:"groups"`
-			Resource *struct {
-				Namespace, Verb, Group, Version, Resource, Subresource, Name string
-			} `json:"resourceAttributes"`
-			NonResource *struct{ Path, Verb string } `json:"nonResourceAttributes"`
-		} `json:"spec"`
-	}
-	var raw map[string]interface{}
-	body := json.NewDecoder(http.MaxBytesReader(rw, r.Body, 3<<20))
-	if body.Decode(&raw) != nil {
-		status(rw, 400, "BadRequest", "no JSON")
+func statusJSON(code int, reason, message string) dict {
+	return dict{"kind": "Status", "apiVersion": "v1", "metadata": dict{}, "status": "Failure",
+		"message": message, "reason": reason, "code": code}
+}
+
+// status answers with a Status, in the form that was asked for.
+func status(rw http.ResponseWriter, r *http.Request, code int, reason, message string) {
+	if wantsProtobuf(r) {
+		rw.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf")
+		rw.WriteHeader(code)
+		_, _ = rw.Write(statusPB(code, reason, message))
 		return
 	}
-	b, _ := json.Marshal(raw)
-	_ = json.Unmarshal(b, &in)
-
-	a.f.mu.Lock()
-	a.f.stats.Reviews++
-	a.f.review = append(a.f.review, raw)
-	if len(a.f.review) > 1000 {
-		a.f.review = a.f.review[1:]
-	}
-	allowed := false
-	for _, x := range a.f.rules {
-		if !(x.User == "" && x.Group == "") && x.User != in.Spec.User && !has(in.Spec.Groups, x.Group) {
-			continue
-		}
-		if n := in.Spec.NonResource; n != nil {
-			allowed = allowed || has(x.NonResourcePaths, n.Path)
-		}
-		if n := in.Spec.Resource; n != nil {
-			allowed = allowed || has(x.Verbs, n.Verb) && (x.APIGroup == "*" || x.APIGroup == n.Group) &&
-				has(x.Resources, n.Resource) && (len(x.Namespaces) == 0 || has(x.Namespaces, n.Namespace))
-		}
-	}
-	reason := a.f.reason
-	a.f.mu.Unlock()
-
-	st := map[string]interface{}{"allowed": allowed}
-	if !allowed && reason != "" {
-		st["reason"] = reason
-	}
-	raw["status"] = st
-	rw.Header().Set("Content-Type", "application/json")
-	rw.WriteHeader(201)
-	_ = json.NewEncoder(rw).Encode(raw)
+	replyJSON(rw, code, statusJSON(code, reason, message))
 }
 
-func has(list []string, s string) bool {
-	for _, x := range list {
-		if x == "*" || x == s && s != "" {
-			return true
-		}
-	}
-	return false
-}
-
-func (a *apiServer) tokenReview(rw http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Spec struct{ Token string } `json:"spec"`
-	}
-	if json.NewDecoder(http.MaxBytesReader(rw, r.Body, 3<<20)).Decode(&in) != nil {
-		status(rw, 400, "BadRequest", "no JSON")
-		return
-	}
-	a.f.mu.Lock()
-	u, ok := a.f.tokens[in.Spec.Token]
-	a.f.mu.Unlock()
-	st := map[string]interface{}{"authenticated": ok}
-	if ok {
-		st["user"] = map[string]interface{}{"username": u.User, "uid": u.UID, "groups": u.Groups}
-	}
+func replyJSON(rw http.ResponseWriter, code int, v interface{}) {
 	rw.Header().Set("Content-Type", "application/json")
-	rw.WriteHeader(201)
-	_ = json.NewEncoder(rw).Encode(map[string]interface{}{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": st})
+	rw.WriteHeader(code)
+	_ = json.NewEncoder(rw).Encode(v)
 }

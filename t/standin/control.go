@@ -1,35 +1,43 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
 )
 
+// control is the calls by which tests tell the stand-in what to do: plain
+// HTTP, JSON in and out (README.md).  A call's effect is there when it answers.
 type control struct {
 	w   *world
 	f   *faults
+	p   *pki
 	api *apiServer
 	o   *options
 }
 
-func serveControl(w *world, f *faults, api *apiServer, o *options, quit chan struct{}) error {
-	c := &control{w, f, api, o}
+func serveControl(c *control, quit chan struct{}) error {
 	m := http.NewServeMux()
-	m.HandleFunc("/node", c.node)
-	m.HandleFunc("/pod", c.pod)
-	m.HandleFunc("/api", c.apiFault)
-	m.HandleFunc("/configmap", c.configMap)
-	m.HandleFunc("/rules", c.rules)
-	m.HandleFunc("/tokens", c.tokens)
-	m.HandleFunc("/cut", func(rw http.ResponseWriter, r *http.Request) { api.cutWatches() })
-	m.HandleFunc("/stats", c.stats)
-	m.HandleFunc("/reviews", c.reviews)
-	m.HandleFunc("/truth", c.truth)
-	m.HandleFunc("/quit", func(rw http.ResponseWriter, r *http.Request) { quit <- struct{}{} })
-	l, err := net.Listen("tcp4", o.control)
+	for path, h := range map[string]func(body []byte, r *http.Request) (interface{}, error){
+		"/node": c.nodes, "/nodes": c.nodes, "/pod": c.pods, "/pods": c.pods,
+		"/api": c.apiServer, "/configmap": c.configMap, "/rules": c.rules,
+		"/tokens": c.tokens, "/token": c.token, "/cut": c.cut, "/stats": c.stats,
+		"/reviews": c.reviews, "/requests": c.requests, "/truth": c.truth,
+	} {
+		m.HandleFunc(path, handler(h))
+	}
+	m.HandleFunc("/quit", handler(func([]byte, *http.Request) (interface{}, error) {
+		select {
+		case quit <- struct{}{}:
+		default:
+		}
+		return nil, nil
+	}))
+	l, err := net.Listen("tcp4", c.o.control)
 	if err != nil {
 		return err
 	}
@@ -37,291 +45,252 @@ func serveControl(w *world, f *faults, api *apiServer, o *options, quit chan str
 	return nil
 }
 
-func decode(rw http.ResponseWriter, r *http.Request, v interface{}) bool {
-	d := json.NewDecoder(r.Body)
+type notFound string
+
+func (n notFound) Error() string { return "no such " + string(n) }
+
+func handler(h func(body []byte, r *http.Request) (interface{}, error)) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var out interface{}
+		if err == nil {
+			out, err = h(body, r)
+		}
+		switch err.(type) {
+		case nil:
+			if out != nil {
+				replyJSON(rw, 200, out)
+			}
+		case notFound:
+			http.Error(rw, err.Error(), 404)
+		default:
+			http.Error(rw, err.Error(), 400)
+		}
+	}
+}
+
+func decode(body []byte, v interface{}) error {
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		http.Error(rw, err.Error(), 400)
-		return false
-	}
-	return true
+	return d.Decode(v)
 }
 
-func reply(rw http.ResponseWriter, v interface{}) {
-	rw.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(rw).Encode(v)
+// each calls one for an object, or for each of an array of them.
+func each(body []byte, one func(body []byte) error) error {
+	if b := bytes.TrimSpace(body); len(b) == 0 || b[0] != '[' {
+		return one(body)
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(body, &list); err != nil {
+		return err
+	}
+	for _, b := range list {
+		if err := one(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (c *control) node(rw http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Name   string
-		Fault  *string
-		Path   *string
-		Ready  *bool
-		IP     *string
-		CPU    *uint64
-		Memory *uint64
-		Labels map[string]string
-		Pods   int
-	}
-	if !decode(rw, r, &in) {
-		return
-	}
+func (c *control) nodes(body []byte, r *http.Request) (interface{}, error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
-	if r.Method == http.MethodDelete {
-		if !c.w.deleteNode(in.Name) {
-			http.Error(rw, "no such node", 404)
-		}
-		return
+	return nil, each(body, func(b []byte) error { return c.node(b, r.Method == http.MethodDelete) })
+}
+
+type nodeCall struct {
+	Name            string
+	Fault           *string
+	Path            *string
+	Ready           *bool
+	IP              *string
+	Port            *int
+	CPU, Memory     *uint64
+	Labels          map[string]string
+	Pods            int
+	Interval, Phase *int64 // of the cadence, ms
+}
+
+func (c *control) node(body []byte, remove bool) error {
+	var in nodeCall
+	if err := decode(body, &in); err != nil {
+		return err
 	}
-	n := c.w.nodes[in.Name]
-	if n == nil {
-		n = c.w.addNode(in.Name)
-		for p := 0; p < in.Pods; p++ {
-			c.w.addPod(n, p)
+	if in.Name == "" {
+		return fmt.Errorf("no name")
+	}
+	if remove {
+		if !c.w.deleteNode(in.Name) {
+			return notFound("node")
 		}
+		return nil
+	}
+	if in.Fault != nil && !nodeFaults[*in.Fault] {
+		return fmt.Errorf("unknown fault %q", *in.Fault)
+	}
+	var ip net.IP
+	if in.IP != nil {
+		if ip = net.ParseIP(*in.IP).To4(); ip == nil {
+			return fmt.Errorf("%q is no IPv4 address", *in.IP)
+		}
+	}
+	n := c.w.node(in.Name)
+	if n == nil {
+		n = c.w.addNode(in.Name, in.Pods)
+	}
+	k := n.kubelet
+	if in.Interval != nil && *in.Interval > 0 {
+		k.interval = time.Duration(*in.Interval) * time.Millisecond
+	}
+	if in.Phase != nil {
+		k.phase = time.Duration(*in.Phase) * time.Millisecond
+	}
+	if in.CPU != nil || in.Memory != nil {
+		cpu, memory := k.use.cpu, k.use.memory
+		if in.CPU != nil {
+			cpu = *in.CPU
+		}
+		if in.Memory != nil {
+			memory = *in.Memory
+		}
+		k.use = k.use.change(time.Now().UnixNano(), cpu, memory)
+	}
+	if ip != nil || in.Path != nil || in.Ready != nil || in.Port != nil || in.Labels != nil {
+		m := n.at(0).(*node)
+		if ip != nil {
+			m.ip, k.ip = ip, ip
+			c.w.byIP[key4(ip)] = k
+		}
+		if in.Path != nil {
+			k.path = *in.Path
+			m.annotate(k.path)
+		}
+		if in.Ready != nil {
+			m.ready = *in.Ready
+		}
+		if in.Port != nil {
+			m.port = *in.Port
+		}
+		if in.Labels != nil {
+			m.m.labels = in.Labels
+		}
+		c.w.set("nodes", in.Name, m)
 	}
 	if in.Fault != nil {
-		c.f.mu.Lock()
-		c.f.node[in.Name] = *in.Fault
-		c.f.mu.Unlock()
+		c.w.setFault(k, *in.Fault)
 	}
-	if in.Path == nil && in.Ready == nil && in.IP == nil && in.CPU == nil && in.Memory == nil && in.Labels == nil {
-		return
-	}
-	if in.Path != nil {
-		n.path = *in.Path
-	}
-	if in.Ready != nil {
-		n.ready = *in.Ready
-	}
-	if in.IP != nil {
-		n.ip = net.ParseIP(*in.IP).To4()
-		c.w.byIP[n.ip.String()] = n
-	}
-	if in.CPU != nil {
-		n.cpu = *in.CPU
-	}
-	if in.Memory != nil {
-		n.memory = *in.Memory
-	}
-	if in.Labels != nil {
-		n.labels = in.Labels
-	}
-	n.version = c.w.version + 1
-	c.w.bump("nodes", "MODIFIED", n, true, true)
+	return nil
 }
 
-func (c *control) pod(rw http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Namespace, Name, Node string
-		Phase                 *string
-		Ready                 *bool
-		Labels                map[string]string
-		Containers            []struct {
-			Name        string
-			CPU, Memory uint64
-		}
-		Restart bool
-	}
-	if !decode(rw, r, &in) {
-		return
-	}
-	key := in.Namespace + "/" + in.Name
+func (c *control) pods(body []byte, r *http.Request) (interface{}, error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
-	if r.Method == http.MethodDelete {
+	return nil, each(body, func(b []byte) error { return c.pod(b, r.Method == http.MethodDelete) })
+}
+
+type podCall struct {
+	Namespace, Name, Node string
+	Phase                 *string
+	Ready                 *bool
+	Labels                map[string]string
+	Containers            []struct {
+		Name        string
+		CPU, Memory *uint64
+		Start       *float64 // seconds since 1970
+		Remove      bool
+	}
+	Start   *float64 // of all containers
+	Restart bool     // of all containers, now
+}
+
+func (c *control) pod(body []byte, remove bool) error {
+	var in podCall
+	if err := decode(body, &in); err != nil {
+		return err
+	}
+	if in.Namespace == "" || in.Name == "" {
+		return fmt.Errorf("no namespace or name")
+	}
+	key := objectKey(in.Namespace, in.Name)
+	if remove {
 		if !c.w.deletePod(key) {
-			http.Error(rw, "no such pod", 404)
+			return notFound("pod")
 		}
-		return
+		return nil
 	}
-	x := c.w.pods[key]
-	if x == nil {
-		n := c.w.nodes[in.Node]
-		if n == nil {
-			http.Error(rw, "no such node", 404)
-			return
+	x := &pod{node: in.Node, phase: "Running", ready: true}
+	x.m = metadata{kind: "Pod", namespace: in.Namespace, name: in.Name, labels: in.Labels}
+	if old := c.w.pod(key); old != nil {
+		x = old.at(0).(*pod)
+		x.containers = append([]container(nil), x.containers...)
+		if in.Node != "" {
+			x.node = in.Node
 		}
-		x = &pod{namespace: in.Namespace, name: in.Name, node: n, phase: "Running", ready: true, labels: in.Labels}
-		if in.Phase != nil {
-			x.phase = *in.Phase
+		if in.Labels != nil {
+			x.m.labels = in.Labels
 		}
-		for _, k := range in.Containers {
-			x.containers = append(x.containers, container{name: k.Name, cpu: k.CPU, memory: k.Memory, start: time.Now()})
-		}
-		c.w.put(x)
-		return
 	}
-	was := x.phase == "Running"
+	if c.w.kubelets[x.node] == nil {
+		return notFound("node")
+	}
 	if in.Phase != nil {
 		x.phase = *in.Phase
 	}
 	if in.Ready != nil {
 		x.ready = *in.Ready
 	}
-	if in.Labels != nil {
-		x.labels = in.Labels
-	}
-	if in.Restart {
-		for i := range x.containers {
-			x.containers[i].start = time.Now()
-		}
-	}
+	now := time.Now().UnixMilli() * int64(time.Millisecond)
 	for _, k := range in.Containers {
-		for i := range x.containers {
-			if x.containers[i].name == k.Name {
-				x.containers[i].cpu, x.containers[i].memory = k.CPU, k.Memory
+		if k.Name == "" {
+			return fmt.Errorf("a container without a name")
+		}
+		i := x.container(k.Name)
+		if k.Remove {
+			if i < len(x.containers) {
+				x.containers = append(x.containers[:i:i], x.containers[i+1:]...)
 			}
+			continue
+		}
+		if i == len(x.containers) {
+			x.containers = append(x.containers, container{name: k.Name, start: now, use: usage{since: now}})
+		}
+		y := &x.containers[i]
+		cpu, memory := y.use.cpu, y.use.memory
+		if k.CPU != nil {
+			cpu = *k.CPU
+		}
+		if k.Memory != nil {
+			memory = *k.Memory
+		}
+		y.use = y.use.change(now, cpu, memory)
+		if k.Start != nil {
+			y.begin(int64(*k.Start*1000) * int64(time.Millisecond))
 		}
 	}
-	x.version = c.w.version + 1
-	c.w.bump("pods", "MODIFIED", x, was, x.phase == "Running")
-}
-
-func (c *control) apiFault(rw http.ResponseWriter, r *http.Request) {
-	var in struct {
-		apiFault
-		NoStreamingList *bool `json:"noStreamingList"`
-		Forget          bool  `json:"forget"`
-		BookmarkMillis  int   `json:"bookmarkMillis"`
-	}
-	if !decode(rw, r, &in) {
-		return
-	}
-	if in.NoStreamingList != nil {
-		c.api.mu.Lock()
-		c.api.noStream = *in.NoStreamingList
-		c.api.mu.Unlock()
-		return
-	}
-	if in.BookmarkMillis > 0 {
-		c.api.mu.Lock()
-		c.api.bookmarkTime = time.Duration(in.BookmarkMillis) * time.Millisecond
-		c.api.mu.Unlock()
-		return
-	}
-	if in.Forget {
-		c.w.mu.Lock()
-		c.w.version += 10
-		c.w.oldest = c.w.version
-		c.w.history = nil
-		c.w.mu.Unlock()
-		return
-	}
-	c.f.mu.Lock()
-	if in.Fault == "" {
-		c.f.api = nil
-	} else if in.Fault != "down" {
-		c.f.api = append(c.f.api, in.apiFault)
-	}
-	c.f.mu.Unlock()
-	switch in.Fault {
-	case "down":
-		c.api.down()
-	case "":
-		if err := c.api.listen(c.o.api); err != nil {
-			http.Error(rw, err.Error(), 500)
+	for i := range x.containers {
+		if in.Start != nil {
+			x.containers[i].begin(int64(*in.Start*1000) * int64(time.Millisecond))
+		}
+		if in.Restart {
+			x.containers[i].begin(now)
 		}
 	}
+	c.w.putPod(x)
+	return nil
 }
 
-func (c *control) configMap(rw http.ResponseWriter, r *http.Request) {
-	in := map[string]*string{}
-	if !decode(rw, r, &in) {
-		return
-	}
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	next := map[string]string{}
-	for k, v := range c.w.settings {
-		next[k] = v
-	}
-	for k, v := range in {
-		if v == nil {
-			delete(next, k)
-		} else {
-			next[k] = *v
+// container is the place of a name among a pod's containers, or their number.
+func (x *pod) container(name string) int {
+	for i := range x.containers {
+		if x.containers[i].name == name {
+			return i
 		}
 	}
-	c.w.settings = next
-	c.w.setVer++
-	close(c.w.changed)
-	c.w.changed = make(chan struct{})
+	return len(x.containers)
 }
 
-func (c *control) rules(rw http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Rules  []rule `json:"rules"`
-		Reason string `json:"reason"`
-	}
-	if !decode(rw, r, &in) {
-		return
-	}
-	c.f.mu.Lock()
-	c.f.rules, c.f.reason = in.Rules, in.Reason
-	c.f.mu.Unlock()
-}
-
-func (c *control) tokens(rw http.ResponseWriter, r *http.Request) {
-	in := map[string]tokenUser{}
-	if !decode(rw, r, &in) {
-		return
-	}
-	c.f.mu.Lock()
-	c.f.tokens = in
-	c.f.mu.Unlock()
-}
-
-func (c *control) stats(rw http.ResponseWriter, r *http.Request) {
-	c.f.mu.Lock()
-	defer c.f.mu.Unlock()
-	reply(rw, c.f.stats)
-}
-
-func (c *control) reviews(rw http.ResponseWriter, r *http.Request) {
-	c.f.mu.Lock()
-	defer c.f.mu.Unlock()
-	reply(rw, c.f.review)
-}
-
-// truth is what a client has to see, if all is well.
-func (c *control) truth(rw http.ResponseWriter, r *http.Request) {
-	type usage struct {
-		Name   string `json:"name"`
-		CPU    uint64 `json:"cpuNanocores"`
-		Memory uint64 `json:"memoryBytes"`
-	}
-	type object struct {
-		Namespace  string            `json:"namespace,omitempty"`
-		Name       string            `json:"name"`
-		Node       string            `json:"node,omitempty"`
-		Labels     map[string]string `json:"labels"`
-		Containers []usage           `json:"containers"`
-	}
-	out := []object{}
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	switch kind := r.URL.Query().Get("kind"); kind {
-	case "nodes":
-		for _, n := range c.w.sortedNodes() {
-			out = append(out, object{Name: n.name, Labels: n.labels, Containers: []usage{{"", n.cpu, n.memory}}})
-		}
-	case "pods":
-		for _, x := range c.w.sortedPods() {
-			if ns := r.URL.Query().Get("namespace"); (ns != "" && ns != x.namespace) || x.phase != "Running" {
-				continue
-			}
-			o := object{Namespace: x.namespace, Name: x.name, Node: x.node.name, Labels: x.labels}
-			for _, k := range x.containers {
-				o.Containers = append(o.Containers, usage{k.name, k.cpu, k.memory})
-			}
-			out = append(out, o)
-		}
-	default:
-		http.Error(rw, fmt.Sprintf("kind %q", kind), 400)
-		return
-	}
-	reply(rw, out)
+// begin starts a container anew: its counter was 0 at that time.
+func (c *container) begin(at int64) {
+	c.start = at
+	c.use = usage{c.use.cpu, c.use.cpu, c.use.memory, c.use.memory, 0, at}
 }

@@ -1,17 +1,21 @@
 package main
 
-import "sync"
+import (
+	"net"
+	"sync"
+	"time"
+)
 
 // faults is what was told to misbehave, and what was counted.
 type faults struct {
-	mu     sync.Mutex
-	node   map[string]string
-	api    []apiFault
-	rules  []rule
-	reason string
-	tokens map[string]tokenUser
-	review []map[string]interface{}
-	stats  stats
+	mu       sync.Mutex
+	api      []apiFault
+	rules    []rule
+	reason   string
+	tokens   map[string]tokenUser
+	reviews  []map[string]interface{}
+	requests []requestLine
+	stats    stats
 }
 
 type apiFault struct {
@@ -20,57 +24,65 @@ type apiFault struct {
 	Count int    `json:"count"` // 0: until cleared
 }
 
-type rule struct {
-	User             string   `json:"user"`
-	Group            string   `json:"group"`
-	Verbs            []string `json:"verbs"`
-	APIGroup         string   `json:"apiGroup"`
-	Resources        []string `json:"resources"`
-	Namespaces       []string `json:"namespaces"`
-	NonResourcePaths []string `json:"nonResourcePaths"`
-}
-
-type tokenUser struct {
-	User   string   `json:"user"`
-	UID    string   `json:"uid"`
-	Groups []string `json:"groups"`
-}
-
 type stats struct {
 	Scrapes     int64            `json:"scrapes"`
-	PerNode     map[string]int64 `json:"perNode"`
+	LastScrape  int64            `json:"lastScrape"` // ms
 	Connections int64            `json:"connections"`
 	Full        int64            `json:"handshakesFull"`
 	Resumed     int64            `json:"handshakesResumed"`
+	Failed      int64            `json:"handshakesFailed"`
 	Lists       int64            `json:"lists"`
-	Watches     int64            `json:"watchesOpen"`
-	WatchesEver int64            `json:"watches"`
+	WatchesOpen int64            `json:"watchesOpen"`
+	Watches     int64            `json:"watches"`
+	ListsOf     map[string]int64 `json:"listsOf"`
+	WatchesOf   map[string]int64 `json:"watchesOf"` // open now
 	Reviews     int64            `json:"reviews"`
+	TokenAsked  int64            `json:"tokenReviews"`
+	MaxWindow   int              `json:"maxPerWindow"`
+	PerNode     map[string]int64 `json:"perNode"`
+	LastOf      map[string]int64 `json:"lastOf"`    // ms
+	RefusedOf   map[string]int64 `json:"refusedOf"` // connections
 }
+
+// requestLine is a request as the API server saw it.
+type requestLine struct {
+	Method string `json:"method"`
+	URI    string `json:"uri"`
+	Accept string `json:"accept"`
+	Agent  string `json:"agent"`
+}
+
+var nodeFaults = map[string]bool{"": true, "refuse": true, "hang": true, "401": true, "403": true,
+	"500": true, "html": true, "half": true, "garbage": true, "huge": true, "redirect": true,
+	"drip": true, "reset": true, "badchunk": true, "wrongname": true, "expired": true,
+	"otherca": true, "scrape_error": true}
+
+var certFaults = map[string]bool{"wrongname": true, "expired": true, "otherca": true}
+
+var bodyFaults = map[string]bool{"half": true, "badchunk": true, "huge": true, "drip": true}
+
+var apiFaults = map[string]bool{"": true, "down": true, "hang": true, "cutwatch": true, "410": true,
+	"410event": true, "401": true, "403": true, "429": true, "500": true, "slow": true, "garbage": true}
 
 func newFaults() *faults {
-	return &faults{node: map[string]string{}, tokens: map[string]tokenUser{}, stats: stats{PerNode: map[string]int64{}}}
+	return &faults{tokens: map[string]tokenUser{},
+		stats: stats{ListsOf: map[string]int64{}, WatchesOf: map[string]int64{}}}
 }
 
-func (f *faults) ofNode(name string) string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.node[name]
-}
-
-// ofAPI takes a fault that is meant for a part of the API; each use counts.
-func (f *faults) ofAPI(part string) string {
+// ofAPI takes the fault that is meant for a part of the API; each use counts.
+// cutwatch and 410event are for watches alone.
+func (f *faults) ofAPI(part string, watch bool) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range f.api {
 		a := &f.api[i]
-		if a.For != "" && a.For != part {
+		if a.For != "" && a.For != part || (a.Fault == "cutwatch" || a.Fault == "410event") && !watch {
 			continue
 		}
 		name := a.Fault
 		if a.Count > 0 {
 			if a.Count--; a.Count == 0 {
-				f.api = append(f.api[:i], f.api[i+1:]...)
+				f.api = append(f.api[:i:i], f.api[i+1:]...)
 			}
 		}
 		return name
@@ -82,4 +94,83 @@ func (f *faults) count(update func(s *stats)) {
 	f.mu.Lock()
 	update(&f.stats)
 	f.mu.Unlock()
+}
+
+// setFault is a kubelet's fault from now on; kept connections end where it
+// would not be seen on them.
+func (w *world) setFault(k *kubelet, fault string) {
+	k.fault = fault
+	if fault != "refuse" && fault != "reset" && !certFaults[fault] {
+		return
+	}
+	for c := range k.conns {
+		if fault == "refuse" {
+			_ = c.(*net.TCPConn).SetLinger(0)
+		}
+		_ = c.Close()
+	}
+}
+
+// refuse is the faults that need no body; done says that there was one, keep
+// that the connection may be used again.
+func (k *kubelets) refuse(c net.Conn, raw *net.TCPConn, n *kubelet, fault string) (done, keep bool) {
+	switch fault {
+	case "hang":
+		k.hang(n, raw)
+		return true, false
+	case "401":
+		return true, send(c, plain("401 Unauthorized", "Unauthorized", ""))
+	case "403":
+		return true, send(c, plain("403 Forbidden", "Forbidden (user=metrics-server, verb=get, resource=nodes, subresource(s)=[metrics])", ""))
+	case "500":
+		return true, send(c, plain("500 Internal Server Error", "told to fail\n", ""))
+	case "redirect":
+		return true, send(c, plain("302 Found", "", "Location: https://192.0.2.1/metrics/resource\r\n"))
+	case "html":
+		return true, send(c, []byte("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 33\r\n\r\n<html><body>hello</body></html>\r\n"))
+	case "garbage":
+		b := make([]byte, 10000)
+		for i := range b {
+			b[i] = "\x16\x00\xffx\n"[i%5]
+		}
+		send(c, b)
+		return true, false
+	case "reset", "refuse":
+		_ = raw.SetLinger(0)
+		_ = raw.Close()
+		return true, false
+	}
+	return false, false
+}
+
+// spoil sends a good body badly; true keeps the connection.
+func spoil(c net.Conn, b *buffer, fault string) bool {
+	switch fault {
+	case "half":
+		send(c, chunk(b.out, b.body[:len(b.body)/2]))
+		return false
+	case "badchunk":
+		send(c, append(append(b.out, "zz\r\n"...), b.body...))
+		return false
+	case "huge": // 50 MB
+		line := "# a comment that is nothing but long\n"
+		for len(b.body) < 1<<20-len(line) {
+			b.body = append(b.body, line...)
+		}
+		for i := 0; i < 50; i++ {
+			if !send(c, chunk(b.out, b.body)) {
+				return false
+			}
+			b.out = b.out[:0]
+		}
+		return send(c, []byte("0\r\n\r\n"))
+	case "drip":
+		for _, x := range chunk(b.out, b.body) {
+			if !send(c, []byte{x}) {
+				return false
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+	}
+	return false
 }

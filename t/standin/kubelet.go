@@ -7,8 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"strconv"
-	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -25,6 +24,11 @@ type kubelets struct {
 	o *options
 }
 
+var buffers = sync.Pool{New: func() interface{} { return &buffer{} }}
+
+// buffer is what one answer needs.
+type buffer struct{ body, out []byte }
+
 func serveKubelets(w *world, f *faults, p *pki, o *options) error {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
@@ -38,317 +42,243 @@ func serveKubelets(w *world, f *faults, p *pki, o *options) error {
 		return err
 	}
 	k := &kubelets{w, f, p, o}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		n := k.nodeOf(h.Conn)
-		if n == nil {
-			return nil, fmt.Errorf("no node at %v", h.Conn.LocalAddr())
-		}
-		return p.kubeletCert(n.ip, f.ofNode(n.name))
-	}}
+	conf := k.tls()
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
-				return
+				// out of files: those that close make room
+				time.Sleep(50 * time.Millisecond)
+				continue
 			}
-			go k.serve(c, conf)
+			go k.serve(c.(*net.TCPConn), conf)
 		}
 	}()
 	return nil
 }
 
-func (k *kubelets) nodeOf(c net.Conn) *node {
-	k.w.mu.Lock()
-	defer k.w.mu.Unlock()
-	return k.w.byIP[c.LocalAddr().(*net.TCPAddr).IP.To4().String()]
+// tls is the kubelets' configuration; while a certificate is told to be wrong
+// no session is resumed, as that would hide it.
+func (k *kubelets) tls() *tls.Config {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true,
+		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			n := k.of(h.Conn)
+			if n == nil {
+				return nil, fmt.Errorf("no node at %v", h.Conn.LocalAddr())
+			}
+			return k.p.kubeletCert(key4(h.Conn.LocalAddr().(*net.TCPAddr).IP), n.name, k.fault(n))
+		}}
+	wrong := conf.Clone()
+	wrong.SessionTicketsDisabled = true
+	conf.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		if n := k.of(h.Conn); n != nil && certFaults[k.fault(n)] {
+			return wrong, nil
+		}
+		return nil, nil
+	}
+	return conf
 }
 
-func (k *kubelets) serve(c net.Conn, conf *tls.Config) {
-	defer c.Close()
-	n := k.nodeOf(c)
-	if n == nil || k.f.ofNode(n.name) == "refuse" {
-		// a listener for all cannot refuse for one: it resets
-		_ = c.(*net.TCPConn).SetLinger(0)
+func (k *kubelets) of(c net.Conn) *kubelet {
+	k.w.mu.RLock()
+	defer k.w.mu.RUnlock()
+	return k.w.byIP[key4(c.LocalAddr().(*net.TCPAddr).IP)]
+}
+
+func (k *kubelets) fault(n *kubelet) string {
+	k.w.mu.RLock()
+	defer k.w.mu.RUnlock()
+	return n.fault
+}
+
+// open notes a connection, so that a fault can end it.
+func (k *kubelets) open(n *kubelet, c net.Conn) {
+	k.w.mu.Lock()
+	n.conns[c] = struct{}{}
+	k.w.mu.Unlock()
+	k.f.count(func(s *stats) { s.Connections++ })
+}
+
+func (k *kubelets) closed(n *kubelet, c net.Conn) {
+	_ = c.Close()
+	k.w.mu.Lock()
+	delete(n.conns, c)
+	k.w.mu.Unlock()
+	k.f.count(func(s *stats) { s.Connections-- })
+}
+
+func (k *kubelets) serve(c *net.TCPConn, conf *tls.Config) {
+	n := k.of(c)
+	if n == nil || k.fault(n) == "refuse" {
+		// one listener for all cannot refuse for one: it resets
+		if n != nil {
+			k.w.mu.Lock()
+			n.refused++
+			k.w.mu.Unlock()
+		}
+		_ = c.SetLinger(0)
+		_ = c.Close()
 		return
 	}
-	if k.f.ofNode(n.name) == "hang" {
-		time.Sleep(time.Minute)
+	k.open(n, c)
+	defer k.closed(n, c)
+	if k.fault(n) == "hang" {
+		k.hang(n, c)
 		return
 	}
 	t := tls.Server(c, conf)
 	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-	if t.Handshake() != nil {
+	if err := t.Handshake(); err != nil {
+		k.f.count(func(s *stats) { s.Failed++ })
 		return
 	}
 	resumed := t.ConnectionState().DidResume
 	k.f.count(func(s *stats) {
-		s.Connections++
 		if resumed {
 			s.Resumed++
 		} else {
 			s.Full++
 		}
 	})
-	defer k.f.count(func(s *stats) { s.Connections-- })
 
-	r := bufio.NewReaderSize(t, 2048)
-	var buf bytes.Buffer
+	r := bufio.NewReaderSize(t, 1024)
 	for {
 		_ = c.SetDeadline(time.Now().Add(5 * time.Minute))
-		path, token, ok := readRequest(r)
+		q, ok := readRequest(r)
 		if !ok {
 			return
 		}
-		if !k.answer(t, n, path, token, &buf) {
+		if !k.answer(t, c, n, q) || q.close {
 			return
 		}
 	}
 }
 
+// hang keeps silent until the fault is over or the client is gone.
+func (k *kubelets) hang(n *kubelet, c net.Conn) {
+	_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	for b := make([]byte, 512); k.fault(n) == "hang"; {
+		_, err := c.Read(b)
+		if e, ok := err.(net.Error); ok && e.Timeout() {
+			_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		} else if err != nil {
+			return
+		}
+	}
+}
+
+type request struct {
+	path, token string
+	close       bool
+}
+
+var (
+	bearer     = []byte("authorization: bearer ")
+	connection = []byte("connection: close")
+)
+
 // readRequest reads a request's head; kubelets are asked by GET only.
-func readRequest(r *bufio.Reader) (path, token string, ok bool) {
+func readRequest(r *bufio.Reader) (q request, ok bool) {
 	for first := true; ; first = false {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return "", "", false
+			return q, false
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		switch {
 		case first:
 			f := bytes.Fields(line)
 			if len(f) != 3 || string(f[0]) != "GET" {
-				return "", "", false
+				return q, false
 			}
-			path = string(f[1])
+			q.close = string(f[2]) == "HTTP/1.0"
+			q.path = string(f[1])
 		case len(line) == 0:
-			return path, token, true
-		case len(line) > 22 && bytes.EqualFold(line[:22], []byte("authorization: bearer ")):
-			token = string(line[22:])
+			return q, true
+		case len(line) > len(bearer) && bytes.EqualFold(line[:len(bearer)], bearer):
+			q.token = string(line[len(bearer):])
+		case bytes.EqualFold(line, connection):
+			q.close = true
 		}
 	}
 }
 
-func plain(status string, body string, more string) []byte {
-	return []byte(fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain\r\n%sContent-Length: %d\r\n\r\n%s", status, more, len(body), body))
+func plain(status, body, more string) []byte {
+	return []byte(fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n%sContent-Length: %d\r\n\r\n%s",
+		status, more, len(body), body))
 }
 
 // answer is one answer; false ends the connection.
-func (k *kubelets) answer(c net.Conn, n *node, path, token string, buf *bytes.Buffer) bool {
-	k.f.count(func(s *stats) { s.Scrapes++; s.PerNode[n.name]++ })
-
-	send := func(b []byte) bool { _, err := c.Write(b); return err == nil }
-
-	if k.o.kubeletAuth && token != k.p.token {
-		return send(plain("401 Unauthorized", "Unauthorized", ""))
-	}
-	fault := k.f.ofNode(n.name)
-	switch fault {
-	case "hang":
-		time.Sleep(time.Minute)
-		return false
-	case "401":
-		return send(plain("401 Unauthorized", "Unauthorized", ""))
-	case "403":
-		return send(plain("403 Forbidden", "Forbidden (user=metrics-server, verb=get, resource=nodes, subresource=metrics)", ""))
-	case "500":
-		return send(plain("500 Internal Server Error", "no", ""))
-	case "redirect":
-		return send(plain("302 Found", "", "Location: https://192.0.2.1/\r\n"))
-	case "html":
-		return send(plain("200 OK", "<html><body>hello</body></html>\n", ""))
-	case "garbage":
-		send(bytes.Repeat([]byte{0x16, 0, 0xff, 'x', '\n'}, 2000))
-		return false
-	case "reset":
-		return false
-	}
-	if path != "/metrics/resource" && path != n.path {
-		return send(plain("404 Not Found", "404 page not found", ""))
-	}
-
-	buf.Reset()
-	buf.WriteString("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n")
-	body := k.body(n, fault)
-	switch fault {
-	case "half":
-		chunk(buf, body[:len(body)/2])
-		send(buf.Bytes())
-		return false
-	case "badchunk":
-		buf.WriteString("zz\r\n")
-		buf.Write(body)
-		send(buf.Bytes())
-		return false
-	case "huge":
-		if !send(buf.Bytes()) {
-			return false
-		}
-		for i := 0; i < 50; i++ {
-			buf.Reset()
-			chunk(buf, bytes.Repeat([]byte("# a comment that is nothing but long\n"), 28340))
-			if !send(buf.Bytes()) {
-				return false
-			}
-		}
-		return send([]byte("0\r\n\r\n"))
-	case "drip":
-		chunk(buf, body)
-		for _, b := range buf.Bytes() {
-			if !send([]byte{b}) {
-				return false
-			}
-			time.Sleep(200 * time.Millisecond)
-		}
-		return false
-	}
-	// as Go's server does: pieces, not one write
-	for len(body) > 4096 {
-		chunk(buf, body[:4096])
-		body = body[4096:]
-	}
-	chunk(buf, body)
-	buf.WriteString("0\r\n\r\n")
-	return send(buf.Bytes())
-}
-
-func chunk(buf *bytes.Buffer, b []byte) {
-	fmt.Fprintf(buf, "%x\r\n", len(b))
-	buf.Write(b)
-	buf.WriteString("\r\n")
-}
-
-// cpuAt is the counter of a constant rate at a time, in ns.
-func cpuAt(nanocores uint64, since time.Duration) uint64 {
-	if since < 0 {
-		since = 0
-	}
-	return nanocores * uint64(since/time.Millisecond) / 1000
-}
-
-func seconds(b []byte, ns uint64) []byte {
-	b = strconv.AppendUint(b, ns/1000000000, 10)
-	b = append(b, '.')
-	f := strconv.Itoa(int(ns%1000000000) + 1000000000)
-	return append(b, f[1:]...)
-}
-
-// body is the text at /metrics/resource.
-func (k *kubelets) body(n *node, fault string) []byte {
+func (k *kubelets) answer(c net.Conn, raw *net.TCPConn, n *kubelet, q request) bool {
+	now := time.Now()
 	k.w.mu.Lock()
-	pods := n.pods
-	host := n.host
+	n.scraped(now.UnixNano(), int64(k.o.window))
+	fault, path := n.fault, n.path
 	k.w.mu.Unlock()
+	k.f.count(func(s *stats) { s.Scrapes++; s.LastScrape = now.UnixMilli() })
 
-	t := k.w.sampled(n, time.Now()).Truncate(time.Millisecond)
-	ms := strconv.FormatInt(t.UnixMilli(), 10)
-	b := make([]byte, 0, 512+len(pods)*360)
-
-	head := func(name, help, kind string) {
-		b = append(b, "# HELP "+name+" [STABLE] "+help+"\n# TYPE "+name+" "+kind+"\n"...)
+	if k.o.kubeletAuth && q.token != k.p.bearer() {
+		return send(c, plain("401 Unauthorized", "Unauthorized", ""))
 	}
-	labels := func(name string, p *pod, c *container) {
-		b = append(b, name...)
-		b = append(b, '{')
-		if c != nil {
-			b = append(b, `container="`...)
-			b = append(b, c.name...)
-			b = append(b, `",`...)
-		}
-		b = append(b, `namespace="`...)
-		b = append(b, p.namespace...)
-		b = append(b, `",pod="`...)
-		b = append(b, p.name...)
-		b = append(b, `"} `...)
+	if done, keep := k.refuse(c, raw, n, fault); done {
+		return keep
 	}
-	end := func() {
-		b = append(b, ' ')
-		b = append(b, ms...)
-		b = append(b, '\n')
-	}
-	running := make([]*pod, 0, len(pods))
-	for _, p := range pods {
-		if p.phase == "Running" {
-			running = append(running, p)
-		}
-	}
-	cpu := func(c *container) uint64 {
-		if k.o.host {
-			return c.fixed
-		}
-		return cpuAt(c.cpu, t.Sub(c.start))
+	if q.path != "/metrics/resource" && (path == "" || q.path != path) {
+		return send(c, plain("404 Not Found", "404 page not found\n", ""))
 	}
 
-	head("container_cpu_usage_seconds_total", "Cumulative cpu time consumed by the container in core-seconds", "counter")
-	for _, p := range running {
-		for i := range p.containers {
-			labels("container_cpu_usage_seconds_total", p, &p.containers[i])
-			b = seconds(b, cpu(&p.containers[i]))
-			end()
-		}
+	b := buffers.Get().(*buffer)
+	defer buffers.Put(b)
+	b.body = k.body(b.body[:0], n, fault, now)
+	b.out = append(b.out[:0], head200...)
+	if bodyFaults[fault] {
+		return spoil(c, b, fault)
 	}
-	head("container_memory_working_set_bytes", "Current working set of the container in bytes", "gauge")
-	for _, p := range running {
-		for i := range p.containers {
-			labels("container_memory_working_set_bytes", p, &p.containers[i])
-			b = strconv.AppendFloat(b, float64(p.containers[i].memory), 'e', -1, 64)
-			end()
-		}
+	// as Go's server does: in pieces
+	rest := b.body
+	for len(rest) > 4096 {
+		b.out = chunk(b.out, rest[:4096])
+		rest = rest[4096:]
 	}
-	if k.o.full {
-		head("container_swap_usage_bytes", "Current amount of the container swap usage in bytes", "gauge")
-		for _, p := range running {
-			for i := range p.containers {
-				labels("container_swap_usage_bytes", p, &p.containers[i])
-				b = append(b, '0')
-				end()
-			}
-		}
-	}
-	head("container_start_time_seconds", "Start time of the container since unix epoch in seconds", "gauge")
-	for _, p := range running {
-		for i := range p.containers {
-			labels("container_start_time_seconds", p, &p.containers[i])
-			b = strconv.AppendFloat(b, float64(p.containers[i].start.UnixMilli())/1000, 'e', -1, 64)
-			b = append(b, '\n')
-		}
-	}
-	nodeCPU, nodeMemory := cpuAt(n.cpu, t.Sub(k.w.start)), n.memory
-	if host != nil {
-		nodeCPU, nodeMemory = host.cpu, host.memory
-	}
-	head("node_cpu_usage_seconds_total", "Cumulative cpu time consumed by the node in core-seconds", "counter")
-	b = append(b, "node_cpu_usage_seconds_total "...)
-	b = seconds(b, nodeCPU)
-	end()
-	head("node_memory_working_set_bytes", "Current working set of the node in bytes", "gauge")
-	b = append(b, "node_memory_working_set_bytes "...)
-	b = strconv.AppendFloat(b, float64(nodeMemory), 'e', -1, 64)
-	end()
-	if k.o.full {
-		b = podSeries(b, running)
-	}
-	head("resource_scrape_error", "1 if there was an error while getting container metrics, 0 otherwise", "gauge")
-	b = append(b, "resource_scrape_error "...)
-	if fault == "scrape_error" {
-		b = append(b, "1\n"...)
-	} else {
-		b = append(b, "0\n"...)
-	}
-	return b
+	b.out = append(chunk(b.out, rest), "0\r\n\r\n"...)
+	return send(c, b.out)
 }
 
-// podSeries is what a kubelet says of whole pods, which nobody here reads.
-func podSeries(b []byte, pods []*pod) []byte {
-	var sb strings.Builder
-	for _, m := range []string{"pod_cpu_usage_seconds_total", "pod_memory_working_set_bytes", "pod_swap_usage_bytes"} {
-		fmt.Fprintf(&sb, "# HELP %s [STABLE] of the pod\n# TYPE %s gauge\n", m, m)
-		for _, p := range pods {
-			var v uint64
-			for i := range p.containers {
-				v += p.containers[i].memory
-			}
-			fmt.Fprintf(&sb, "%s{namespace=%q,pod=%q} %d %d\n", m, p.namespace, p.name, v, time.Now().UnixMilli())
-		}
+const head200 = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+func send(c net.Conn, b []byte) bool {
+	_, err := c.Write(b)
+	return err == nil
+}
+
+const hexDigits = "0123456789abcdef"
+
+func chunk(out, b []byte) []byte {
+	n := len(b)
+	shift := 0
+	for n>>shift > 15 {
+		shift += 4
 	}
-	return append(b, sb.String()...)
+	for ; shift >= 0; shift -= 4 {
+		out = append(out, hexDigits[n>>shift&15])
+	}
+	out = append(out, "\r\n"...)
+	out = append(out, b...)
+	return append(out, "\r\n"...)
+}
+
+// scraped counts, and finds the most scrapes that fell into one window.
+func (n *kubelet) scraped(now, window int64) {
+	n.scrapes++
+	i := 0
+	for i < len(n.recent) && now-n.recent[i] >= window {
+		i++
+	}
+	if i == 0 && len(n.recent) >= 64 {
+		i = 1
+	}
+	n.recent = append(n.recent[:copy(n.recent, n.recent[i:])], now)
+	if len(n.recent) > n.maxWindow {
+		n.maxWindow = len(n.recent)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -27,30 +28,44 @@ type options struct {
 	kubelet     string
 	kubeletPort int
 	kubeletAuth bool
+	path        string
 	stamp       string
+	seed        int64
 	full        bool
 	host        bool
 	apiDown     bool
+	ballast     int
+	keep        int
+	window      time.Duration
 	life        time.Duration
+	bench       time.Duration
+	rate        int
 }
 
 func flags() *options {
 	o := &options{}
-	flag.StringVar(&o.dir, "dir", "standin.d", "folder for certificates, kubeconfigs and `ready`")
-	flag.StringVar(&o.api, "api", "127.20.0.1:6443", "address of the API server (HTTPS)")
-	flag.StringVar(&o.control, "control", "127.20.0.1:6480", "address of the control calls (HTTP)")
+	flag.StringVar(&o.dir, "dir", "standin.d", "`folder` for certificates, kubeconfigs and the file ready")
+	flag.StringVar(&o.api, "api", "127.20.0.1:6443", "`address` of the API server (HTTPS)")
+	flag.StringVar(&o.control, "control", "127.20.0.1:6480", "`address` of the control calls (HTTP)")
 	flag.IntVar(&o.nodes, "nodes", 3, "nodes")
 	flag.IntVar(&o.pods, "pods", 30, "pods of a node")
 	flag.IntVar(&o.containers, "containers", 1, "containers of a pod")
 	flag.IntVar(&o.namespaces, "namespaces", 10, "namespaces")
-	flag.StringVar(&o.kubelet, "kubelet-first", "127.21.0.1", "address of the first node's kubelet")
+	flag.StringVar(&o.kubelet, "kubelet-first", "127.21.0.1", "`address` of the first node's kubelet")
 	flag.IntVar(&o.kubeletPort, "kubelet-port", 10250, "port of the kubelets")
 	flag.BoolVar(&o.kubeletAuth, "kubelet-auth", true, "kubelets want the bearer token")
+	flag.StringVar(&o.path, "path", "", "annotate the nodes with this `path` for metrics")
 	flag.StringVar(&o.stamp, "stamp", "scrape", "samples are stamped at the `scrape`, or at a cadence of the node's own")
+	flag.Int64Var(&o.seed, "seed", 1, "changes the nodes' cadence")
 	flag.BoolVar(&o.full, "full", false, "serve all the series of a current kubelet")
 	flag.BoolVar(&o.host, "host", false, "one node: this machine and its busiest processes")
 	flag.BoolVar(&o.apiDown, "apidown", false, "start with the API server down")
+	flag.IntVar(&o.ballast, "ballast", 0, "`bytes` of managed fields of an object, at least")
+	flag.IntVar(&o.keep, "keep", 20000, "`events` that a watch can go back")
+	flag.DurationVar(&o.window, "window", 12*time.Second, "the window of maxPerWindow in the statistics")
 	flag.DurationVar(&o.life, "life", 0, "end after this time (0: never)")
+	flag.DurationVar(&o.bench, "scrape-bench", 0, "no server: scrape the one that runs with the same -dir for this time")
+	flag.IntVar(&o.rate, "rate", 1000, "scrapes a second of -scrape-bench")
 	flag.Parse()
 	return o
 }
@@ -64,23 +79,42 @@ func main() {
 		return
 	}
 	o := flags()
-	if err := run(o); err != nil {
-		log.Fatal(err)
-	}
-}
-
-func run(o *options) error {
 	var lim syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim) == nil {
 		lim.Cur = lim.Max
 		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim)
 	}
-
-	first := net.ParseIP(o.kubelet).To4()
-	if first == nil {
-		return fmt.Errorf("-kubelet-first %q is no IPv4 address", o.kubelet)
+	run := serve
+	if o.bench > 0 {
+		run = scrapeBench
 	}
+	if err := run(o); err != nil {
+		log.Fatal(err)
+	}
+}
 
+func (o *options) check() (net.IP, error) {
+	first := net.ParseIP(o.kubelet).To4()
+	switch {
+	case first == nil:
+		return nil, fmt.Errorf("-kubelet-first %q is no IPv4 address", o.kubelet)
+	case o.stamp != "scrape" && o.stamp != "cadence":
+		return nil, fmt.Errorf("-stamp %q is neither scrape nor cadence", o.stamp)
+	case o.namespaces < 1 || o.nodes < 0 || o.pods < 0 || o.containers < 0 || o.keep < 2:
+		return nil, fmt.Errorf("-nodes, -pods, -containers, -namespaces or -keep is too small")
+	}
+	return first, nil
+}
+
+func serve(o *options) error {
+	first, err := o.check()
+	if err != nil {
+		return err
+	}
+	ready := filepath.Join(o.dir, "ready")
+	if err := os.Remove(ready); err != nil && !os.IsNotExist(err) {
+		return err
+	}
 	p, err := newPKI(o.dir)
 	if err != nil {
 		return err
@@ -90,11 +124,11 @@ func run(o *options) error {
 	}
 
 	w := newWorld(o, first)
+	debug.SetGCPercent(200)
 	f := newFaults()
-
-	api := newAPIServer(w, f, p)
+	api := newAPIServer(w, f, p, o.api)
 	if !o.apiDown {
-		if err := api.listen(o.api); err != nil {
+		if err := api.up(); err != nil {
 			return err
 		}
 	}
@@ -105,21 +139,16 @@ func run(o *options) error {
 		go watchHost(w)
 	}
 
-	quit := make(chan struct{}, 1)
-	if err := serveControl(w, f, api, o, quit); err != nil {
-		return err
-	}
-
-	ready := filepath.Join(o.dir, "ready")
-	if err := os.WriteFile(ready+".new", []byte(fmt.Sprintln(os.Getpid())), 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(ready+".new", ready); err != nil {
-		return err
-	}
-
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	quit := make(chan struct{}, 1)
+	if err := serveControl(&control{w, f, p, api, o}, quit); err != nil {
+		return err
+	}
+	if err := p.file("ready", []byte(fmt.Sprintln(os.Getpid()))); err != nil {
+		return err
+	}
+	defer os.Remove(ready)
 
 	var over <-chan time.Time
 	if o.life > 0 {

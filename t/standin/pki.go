@@ -27,9 +27,10 @@ type pki struct {
 	kubelet       *authority
 	rogue         *authority
 	kubeletKey    *ecdsa.PrivateKey
-	token         string
+	verify        *x509.CertPool
 
-	mu       sync.Mutex
+	mu       sync.RWMutex
+	token    string
 	kubelets map[string]*tls.Certificate
 }
 
@@ -111,12 +112,37 @@ func newPKI(dir string) (*pki, error) {
 	if p.kubeletKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return nil, err
 	}
-	b := make([]byte, 16)
-	if _, err = rand.Read(b); err != nil {
-		return nil, err
+	p.verify = x509.NewCertPool()
+	p.verify.AddCert(p.cluster.cert)
+	return p, p.rotate("")
+}
+
+// bearer is the token that the API server and the kubelets accept.
+func (p *pki) bearer() string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.token
+}
+
+// rotate puts another token, a random one if there is none given, into the
+// files and in force.
+func (p *pki) rotate(token string) error {
+	if token == "" {
+		b := make([]byte, 16)
+		if _, err := rand.Read(b); err != nil {
+			return err
+		}
+		token = "standin-" + hex.EncodeToString(b)
 	}
-	p.token = "standin-" + hex.EncodeToString(b)
-	return p, nil
+	for _, name := range []string{"token", "sa/token"} {
+		if err := p.file(name, []byte(token)); err != nil {
+			return err
+		}
+	}
+	p.mu.Lock()
+	p.token = token
+	p.mu.Unlock()
+	return nil
 }
 
 func (p *pki) file(name string, data []byte) error {
@@ -124,7 +150,11 @@ func (p *pki) file(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(name, data, 0o644)
+	// readable for nginx's workers, which are nobody; whole at any time
+	if err := os.WriteFile(name+".new", data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
 }
 
 func (p *pki) pair(name string, a *authority, l leaf) (*tls.Certificate, error) {
@@ -176,7 +206,8 @@ func (p *pki) write(api string) error {
 		{"alice-expired", p.cluster, leaf{cn: "alice", usage: client, from: -48 * time.Hour, to: -time.Hour}},
 		{"serving", p.cluster, leaf{cn: "metrics-server", usage: server,
 			dns: []string{"metrics-server.kube-system.svc", "localhost"}, ips: []net.IP{net.ParseIP("127.0.0.1")}}},
-		{"apiserver", p.cluster, leaf{cn: "kube-apiserver", usage: server, dns: []string{"kubernetes.default.svc"}, ips: []net.IP{net.ParseIP(host)}}},
+		{"apiserver", p.cluster, leaf{cn: "kube-apiserver", usage: server, ips: []net.IP{net.ParseIP(host), net.ParseIP("127.0.0.1")},
+			dns: []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"}}},
 	} {
 		if _, err := p.pair(c.name, c.a, c.l); err != nil {
 			return err
@@ -219,12 +250,10 @@ current-context: standin
 		"ca.crt":               p.cluster.pem,
 		"requestheader-ca.crt": p.requestheader.pem,
 		"kubelet-ca.crt":       p.kubelet.pem,
-		"token":                []byte(p.token),
-		"sa/token":             []byte(p.token),
 		"sa/ca.crt":            p.cluster.pem,
 		"sa/namespace":         []byte("kube-system"),
 		"kubeconfig":           kubeconfig(caFile, "tokenFile: "+filepath.Join(abs, "token")),
-		"kubeconfig-data":      kubeconfig("certificate-authority-data: "+b64(p.cluster.pem), "token: "+p.token),
+		"kubeconfig-data":      kubeconfig("certificate-authority-data: "+b64(p.cluster.pem), "token: "+p.bearer()),
 		"kubeconfig-cert":      kubeconfig(caFile, "client-certificate-data: "+b64(admin)+"\n    client-key-data: "+b64(adminKey)),
 	} {
 		if err := p.file(name, data); err != nil {
@@ -236,11 +265,12 @@ current-context: standin
 
 // kubeletCert is the certificate of the kubelet at an address, in the form
 // that a fault asks for; made when it is first wanted.
-func (p *pki) kubeletCert(ip net.IP, fault string) (*tls.Certificate, error) {
-	a, l := p.kubelet, leaf{cn: "system:node", usage: x509.ExtKeyUsageServerAuth, ips: []net.IP{ip}}
+func (p *pki) kubeletCert(ip [4]byte, name, fault string) (*tls.Certificate, error) {
+	a, l := p.kubelet, leaf{cn: "system:node:" + name, org: []string{"system:nodes"},
+		usage: x509.ExtKeyUsageServerAuth, dns: []string{name}, ips: []net.IP{ip[:]}}
 	switch fault {
 	case "wrongname":
-		l.ips = []net.IP{net.ParseIP("192.0.2.1")}
+		l.ips, l.dns = []net.IP{net.ParseIP("192.0.2.1")}, []string{"other.example"}
 	case "expired":
 		l.from, l.to = -48*time.Hour, -time.Hour
 	case "otherca":
@@ -248,7 +278,7 @@ func (p *pki) kubeletCert(ip net.IP, fault string) (*tls.Certificate, error) {
 	default:
 		fault = ""
 	}
-	id := ip.String() + fault
+	id := string(ip[:]) + fault
 
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-// The few messages of k8s.io/api and apimachinery that are sent in protobuf.
+// The few messages of k8s.io/api and k8s.io/apimachinery that are sent in
+// protobuf, with the field numbers of their generated.proto.
+
+const image = "registry.example/image:1"
 
 type pb struct{ b []byte }
 
@@ -15,22 +18,38 @@ func (p *pb) varint(n int, v uint64) {
 	p.b = binary.AppendUvarint(p.b, v)
 }
 
+func (p *pb) str(n int, v string) {
+	p.b = binary.AppendUvarint(p.b, uint64(n)<<3|2)
+	p.b = binary.AppendUvarint(p.b, uint64(len(v)))
+	p.b = append(p.b, v...)
+}
+
 func (p *pb) bytes(n int, v []byte) {
 	p.b = binary.AppendUvarint(p.b, uint64(n)<<3|2)
 	p.b = binary.AppendUvarint(p.b, uint64(len(v)))
 	p.b = append(p.b, v...)
 }
 
-func (p *pb) str(n int, v string) { p.bytes(n, []byte(v)) }
-
+// msg is a message inside: filled in place, its length put before it then.
 func (p *pb) msg(n int, fill func(m *pb)) {
-	var m pb
-	fill(&m)
-	p.bytes(n, m.b)
+	p.b = binary.AppendUvarint(p.b, uint64(n)<<3|2)
+	at := len(p.b)
+	p.b = append(p.b, 0)
+	fill(p)
+	size := len(p.b) - at - 1
+	if size < 0x80 {
+		p.b[at] = byte(size)
+		return
+	}
+	var v [binary.MaxVarintLen64]byte
+	k := binary.PutUvarint(v[:], uint64(size))
+	p.b = append(p.b, v[:k-1]...)
+	copy(p.b[at+k:], p.b[at+1:at+1+size])
+	copy(p.b[at:], v[:k])
 }
 
-func (p *pb) labels(n int, l map[string]string) {
-	keys := make([]string, 0, len(l))
+func (p *pb) pairs(n int, l map[string]string) {
+	keys := make([]string, 0, 8)
 	for k := range l {
 		keys = append(keys, k)
 	}
@@ -45,112 +64,108 @@ func (p *pb) time(n int, t time.Time) {
 }
 
 // envelope is Kubernetes' runtime.Unknown with its magic.
-func envelope(apiVersion, kind string, raw []byte) []byte {
-	p := pb{[]byte("k8s\x00")}
-	p.msg(1, func(m *pb) { m.str(1, apiVersion); m.str(2, kind) })
+func envelope(kind string, raw []byte) []byte {
+	p := pb{append(make([]byte, 0, len(raw)+64), "k8s\x00"...)}
+	p.msg(1, func(m *pb) { m.str(1, "v1"); m.str(2, kind) })
 	p.bytes(2, raw)
 	p.str(3, "")
 	p.str(4, "")
 	return p.b
 }
 
-func metaPB(m *pb, name, namespace, version string, labels, annotations map[string]string) {
-	m.str(1, name)
-	m.str(2, "")
-	m.str(3, namespace)
-	m.str(5, "0b1d7c6e-8a5e-4c1b-9f5d-"+name)
-	m.str(6, version)
-	m.varint(7, 0)
-	m.time(8, time.Unix(1700000000, 0))
-	m.labels(11, labels)
-	m.labels(12, annotations)
-	m.msg(17, func(f *pb) { // managedFields, to be skipped
+func (m *metadata) pb(p *pb, o *options) {
+	p.str(1, m.name)
+	p.str(2, "")
+	p.str(3, m.namespace)
+	p.str(4, "")
+	p.str(5, m.uid())
+	p.str(6, utoa(m.version))
+	p.varint(7, 0)
+	p.time(8, created)
+	p.pairs(11, m.labels)
+	p.pairs(12, m.annotations)
+	p.msg(17, func(f *pb) {
 		f.str(1, "kubelet")
 		f.str(2, "Update")
 		f.str(3, "v1")
+		f.time(4, created)
 		f.str(6, "FieldsV1")
-		f.msg(7, func(r *pb) { r.str(1, `{"f:status":{"f:conditions":{"k:{\"type\":\"Ready\"}":{"f:status":{}}}}}`) })
+		f.msg(7, func(r *pb) { r.str(1, ballast(o)) })
+		f.str(8, "")
 	})
 }
 
-func conditionPB(n int, m *pb, ready bool) {
-	m.msg(n, func(c *pb) {
-		c.str(1, "Ready")
-		if ready {
-			c.str(2, "True")
-		} else {
-			c.str(2, "False")
-		}
-	})
+func readyPB(p *pb, n int, ready bool) {
+	p.msg(n, func(c *pb) { c.str(1, "Ready"); c.str(2, boolean(ready)) })
 }
 
-func (n *node) annotations() map[string]string {
-	if n.path == "" {
-		return nil
-	}
-	return map[string]string{"metrics.k8s.io/resource-metrics-path": n.path}
-}
-
-func (n *node) pb(port int) []byte {
-	var p pb
-	p.msg(1, func(m *pb) { metaPB(m, n.name, "", utoa(n.version), n.labels, n.annotations()) })
-	p.msg(2, func(m *pb) { m.str(3, "standin://"+n.name) })
+func (n *node) pb(p *pb, o *options) {
+	p.msg(1, func(m *pb) { n.m.pb(m, o) })
+	p.msg(2, func(m *pb) { m.str(3, "standin://"+n.m.name) })
 	p.msg(3, func(s *pb) {
-		conditionPB(4, s, n.ready)
+		readyPB(s, 4, n.ready)
 		s.msg(5, func(a *pb) { a.str(1, "InternalIP"); a.str(2, n.ip.String()) })
-		s.msg(5, func(a *pb) { a.str(1, "Hostname"); a.str(2, n.name) })
-		s.msg(6, func(d *pb) { d.msg(1, func(e *pb) { e.varint(1, uint64(port)) }) })
+		s.msg(5, func(a *pb) { a.str(1, "Hostname"); a.str(2, n.m.name) })
+		s.msg(6, func(d *pb) { d.msg(1, func(e *pb) { e.varint(1, uint64(n.port)) }) })
 	})
-	return p.b
 }
 
-func (x *pod) pb() []byte {
-	var p pb
-	p.msg(1, func(m *pb) { metaPB(m, x.name, x.namespace, utoa(x.version), x.labels, nil) })
+func (x *pod) pb(p *pb, o *options) {
+	p.msg(1, func(m *pb) { x.m.pb(m, o) })
 	p.msg(2, func(s *pb) {
-		for _, c := range x.containers {
-			s.msg(2, func(m *pb) { m.str(1, c.name); m.str(2, "registry.example/image:1") })
+		for i := range x.containers {
+			s.msg(2, func(m *pb) { m.str(1, x.containers[i].name); m.str(2, image) })
 		}
 		s.str(3, "Always")
-		s.str(10, x.node.name)
+		s.str(10, x.node)
 	})
 	p.msg(3, func(s *pb) {
 		s.str(1, x.phase)
-		conditionPB(2, s, x.ready)
+		readyPB(s, 2, x.ready)
 	})
-	return p.b
 }
 
-func listPB(kind, version, cont string, remaining int, items [][]byte) []byte {
-	var p pb
+func (c *configMap) pb(p *pb, o *options) {
+	p.msg(1, func(m *pb) { c.m.pb(m, o) })
+	p.pairs(2, c.data)
+}
+
+func listMetaPB(p *pb, version, cont string, remaining int64) {
 	p.msg(1, func(m *pb) {
 		m.str(1, "")
 		m.str(2, version)
 		m.str(3, cont)
-		if cont != "" {
+		if remaining > 0 {
 			m.varint(4, uint64(remaining))
 		}
 	})
-	for _, i := range items {
-		p.bytes(2, i)
-	}
-	return envelope("v1", kind+"List", p.b)
 }
 
-// eventPB is a frame of a watch: a length, then a WatchEvent.
+// eventPB is a frame of a watch: its length, then a WatchEvent.
 func eventPB(what string, object []byte) []byte {
-	var p pb
+	p := pb{make([]byte, 4, len(object)+32)}
 	p.str(1, what)
 	p.msg(2, func(m *pb) { m.bytes(1, object) })
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(p.b))), p.b...)
+	binary.BigEndian.PutUint32(p.b, uint32(len(p.b)-4))
+	return p.b
+}
+
+// bookmarkPB is an object of a kind that has a version alone.
+func bookmarkPB(p *pb, version uint64, annotations map[string]string) {
+	p.msg(1, func(m *pb) {
+		m.str(1, "")
+		m.str(3, "")
+		m.str(6, utoa(version))
+		m.pairs(12, annotations)
+	})
 }
 
 func statusPB(code int, reason, message string) []byte {
 	var p pb
-	p.msg(1, func(m *pb) { m.str(2, ""); m.str(3, "") })
+	p.msg(1, func(m *pb) { m.str(1, ""); m.str(2, ""); m.str(3, "") })
 	p.str(2, "Failure")
 	p.str(3, message)
 	p.str(4, reason)
 	p.varint(6, uint64(code))
-	return envelope("v1", "Status", p.b)
+	return envelope("Status", p.b)
 }

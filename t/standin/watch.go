@@ -1,139 +1,217 @@
 package main
 
 import (
+	"bufio"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
 )
 
-// watch streams nodes or pods in protobuf as kube-apiserver does: initial
-// events where they are asked for, then what changed, bookmarks between.
-func (a *apiServer) watch(rw http.ResponseWriter, r *http.Request, kind string) {
+// watcher is one watch: what it selects, and the form that it is sent in.
+type watcher struct {
+	a     *apiServer
+	kind  string
+	f     filter
+	proto bool
+	out   *bufio.Writer
+	flush func()
+	marks bool // it allows bookmarks
+	every time.Duration
+	end   <-chan time.Time
+	cut   <-chan struct{}
+	gone  <-chan struct{}
+}
+
+// watch streams what changes as kube-apiserver does: initial events where
+// they are asked for or the version is unset, bookmarks between.
+func (a *apiServer) watch(rw http.ResponseWriter, r *http.Request, t target, fault string) {
+	f, err := newFilter(r, t)
+	if err != nil {
+		status(rw, r, 400, "BadRequest", err.Error())
+		return
+	}
 	q := r.URL.Query()
-	want := wants(r)
-	from, _ := strconv.ParseUint(q.Get("resourceVersion"), 10, 64)
-	initial := q.Get("sendInitialEvents") == "true"
-
 	a.mu.Lock()
-	refuse, every := a.noStream, a.bookmarkTime
+	noStream, every, cut := a.noStream, a.bookmark, a.cut
 	a.mu.Unlock()
-	if initial && refuse {
-		status(rw, 422, "Invalid", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
+	initial := boolParam(r, "sendInitialEvents")
+	if why := wrongOptions(q.Has("sendInitialEvents"), q.Get("resourceVersionMatch"), noStream); why != "" {
+		status(rw, r, 422, "Invalid", `ListOptions.meta.k8s.io "" is invalid: `+why)
 		return
 	}
-	end, cut := a.streamEnd(r)
+	from, err := strconv.ParseUint(q.Get("resourceVersion"), 10, 64)
+	if err != nil && q.Get("resourceVersion") != "" {
+		status(rw, r, 400, "BadRequest", "Invalid value: "+strconv.Quote(q.Get("resourceVersion")))
+		return
+	}
 
+	var first []object
 	a.w.mu.Lock()
-	if !initial && from != 0 && from < a.w.oldest {
+	switch {
+	case from > a.w.version:
 		a.w.mu.Unlock()
-		status(rw, 410, "Expired", "too old resource version: "+utoa(from))
+		status(rw, r, 504, "Timeout", "Too large resource version: "+utoa(from))
 		return
-	}
-	var items [][]byte
-	if initial || from == 0 {
-		items, _ = a.snapshot(kind, want)
+	case initial || from == 0 && !q.Has("sendInitialEvents"):
+		first, from = a.w.list(t.kind).items, a.w.version
+	case from == 0:
 		from = a.w.version
+	case from < a.w.oldest:
+		old := a.w.oldest
+		a.w.mu.Unlock()
+		status(rw, r, 410, "Expired", "too old resource version: "+utoa(from)+" ("+utoa(old)+")")
+		return
 	}
 	a.w.mu.Unlock()
 
-	a.watching(1)
-	defer a.watching(-1)
-	rw.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf;stream=watch")
+	seconds, err := strconv.Atoi(q.Get("timeoutSeconds"))
+	if err != nil || seconds <= 0 {
+		seconds = 1800
+	}
+	timer := time.NewTimer(time.Duration(seconds) * time.Second)
+	defer timer.Stop()
+	w := &watcher{a: a, kind: t.kind, f: f, proto: wantsProtobuf(r), out: bufio.NewWriterSize(rw, 16<<10),
+		flush: rw.(http.Flusher).Flush, marks: boolParam(r, "allowWatchBookmarks"), every: every,
+		end: timer.C, cut: cut, gone: r.Context().Done()}
+	a.f.count(func(s *stats) { s.Watches++; s.WatchesOpen++; s.WatchesOf[t.kind]++ })
+	defer a.f.count(func(s *stats) { s.WatchesOpen--; s.WatchesOf[t.kind]-- })
+
+	if w.proto {
+		rw.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf;stream=watch")
+	} else {
+		rw.Header().Set("Content-Type", "application/json")
+	}
 	rw.WriteHeader(200)
-	name := kindName(kind)
-	for _, i := range items {
-		_, _ = rw.Write(eventPB("ADDED", envelope("v1", name, i)))
+	w.flush()
+	w.run(first, initial, from, fault)
+}
+
+func wrongOptions(initial bool, match string, noStream bool) string {
+	switch {
+	case initial && noStream:
+		return "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
+	case initial && match != "NotOlderThan":
+		return "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+	case !initial && match != "":
+		return "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+	}
+	return ""
+}
+
+func (w *watcher) run(first []object, initial bool, from uint64, fault string) {
+	if fault == "410event" {
+		w.failed(410, "Expired", "too old resource version: told to fail")
+		return
+	}
+	for _, x := range first {
+		if w.f.takes(x) {
+			w.send("ADDED", x)
+		}
 	}
 	if initial {
-		_, _ = rw.Write(bookmark(name, from, map[string]string{"k8s.io/initial-events-end": "true"}))
+		w.mark(from, map[string]string{"k8s.io/initial-events-end": "true"})
 	}
-	a.stream(rw, r, kind, want, from, every, end, cut)
-}
-
-func bookmark(kind string, version uint64, annotations map[string]string) []byte {
-	var p pb
-	p.msg(1, func(m *pb) {
-		m.str(6, utoa(version))
-		m.labels(12, annotations)
-	})
-	return eventPB("BOOKMARK", envelope("v1", kind, p.b))
-}
-
-func (a *apiServer) stream(rw http.ResponseWriter, r *http.Request, kind string, want func(l, f map[string]string) bool,
-	from uint64, every time.Duration, end <-chan time.Time, cut <-chan struct{}) {
-	tick := time.NewTicker(every)
+	if fault == "cutwatch" {
+		w.done()
+		return
+	}
+	tick := time.NewTicker(w.every)
 	defer tick.Stop()
-	bookmarks := r.URL.Query().Get("allowWatchBookmarks") == "true"
 	for {
-		a.w.mu.Lock()
-		if from < a.w.oldest {
-			a.w.mu.Unlock()
-			_, _ = rw.Write(eventPB("ERROR", statusPB(410, "Expired", "too old resource version")))
+		w.a.w.mu.RLock()
+		old := w.a.w.oldest > from
+		events := w.a.w.since(from)
+		from = w.a.w.version
+		changed := w.a.w.changed
+		w.a.w.mu.RUnlock()
+		if old {
+			w.failed(410, "Expired", "too old resource version")
 			return
 		}
-		var out []byte
-		for _, e := range a.w.since(from) {
-			if e.kind == kind {
-				out = append(out, a.event(e, want)...)
-			}
+		for i := range events {
+			w.event(&events[i])
 		}
-		from = a.w.version
-		changed := a.w.changed
-		a.w.mu.Unlock()
-		if len(out) > 0 {
-			if _, err := rw.Write(out); err != nil {
-				return
-			}
+		if !w.done() {
+			return
 		}
-		rw.(http.Flusher).Flush()
 		select {
 		case <-changed:
 		case <-tick.C:
-			if bookmarks {
-				_, _ = rw.Write(bookmark(kindName(kind), from, nil))
+			if w.marks {
+				w.mark(from, nil)
 			}
-		case <-r.Context().Done():
+		case <-w.gone:
 			return
-		case <-cut:
+		case <-w.cut:
 			return
-		case <-end:
+		case <-w.end:
 			return
 		}
 	}
 }
 
-// since is the history after a version; the caller holds the lock.
-func (w *world) since(version uint64) []event {
-	i := len(w.history)
-	for i > 0 && w.history[i-1].version > version {
-		i--
+func (w *watcher) done() bool {
+	if w.out.Flush() != nil {
+		return false
 	}
-	return w.history[i:]
+	w.flush()
+	return true
 }
 
-// event is a change as a watcher with these selectors sees it: what leaves the
-// selection is deleted for it, what enters is added.
-func (a *apiServer) event(e event, want func(l, f map[string]string) bool) []byte {
-	if n, ok := e.object.(*node); ok {
-		if !want(n.labels, map[string]string{"metadata.name": n.name}) {
-			return nil
-		}
-		return eventPB(e.what, envelope("v1", "Node", n.pb(a.w.o.kubeletPort)))
+// event sends a change as this watcher sees it: what leaves its selection is
+// deleted for it, what enters is added.
+func (w *watcher) event(e *event) {
+	if e.kind != w.kind {
+		return
 	}
-	x := e.object.(*pod)
-	f := podFields(x)
-	f["status.phase"] = "Running"
-	if !want(x.labels, f) {
-		return nil
-	}
-	what := e.what
+	was, is := w.f.takes(e.old), w.f.takes(e.now)
 	switch {
-	case !e.running && !e.was:
-		return nil
-	case !e.running:
-		what = "DELETED"
-	case !e.was:
-		what = "ADDED"
+	case is && was:
+		w.send("MODIFIED", e.now)
+	case is:
+		w.send("ADDED", e.now)
+	case was:
+		w.send("DELETED", e.old.at(e.version))
 	}
-	return eventPB(what, envelope("v1", "Pod", x.pb()))
+}
+
+func (w *watcher) send(what string, x object) {
+	if w.proto {
+		var p pb
+		x.pb(&p, w.a.w.o)
+		_, _ = w.out.Write(eventPB(what, envelope(x.meta().kind, p.b)))
+		return
+	}
+	w.line(what, whole(x, w.a.w.o))
+}
+
+func (w *watcher) line(what string, x dict) {
+	b, _ := json.Marshal(dict{"type": what, "object": x})
+	_, _ = w.out.Write(append(b, '\n'))
+}
+
+func (w *watcher) mark(version uint64, annotations map[string]string) {
+	kind := kindName(w.kind)
+	if w.proto {
+		var p pb
+		bookmarkPB(&p, version, annotations)
+		_, _ = w.out.Write(eventPB("BOOKMARK", envelope(kind, p.b)))
+		return
+	}
+	m := dict{"resourceVersion": utoa(version), "creationTimestamp": nil}
+	if annotations != nil {
+		m["annotations"] = annotations
+	}
+	w.line("BOOKMARK", dict{"kind": kind, "apiVersion": "v1", "metadata": m})
+}
+
+// failed ends a watch with an ERROR event.
+func (w *watcher) failed(code int, reason, message string) {
+	if w.proto {
+		_, _ = w.out.Write(eventPB("ERROR", statusPB(code, reason, message)))
+	} else {
+		w.line("ERROR", statusJSON(code, reason, message))
+	}
+	w.done()
 }

@@ -10,84 +10,82 @@ import (
 	"time"
 )
 
-// World is the truth: what the API server lists and the kubelets measure.
-// The rate of a container is constant, so that what a client has to see can
-// be computed from its names (README.md).
+// world is what the API server lists and the kubelets measure.  Objects are
+// never changed once they are in it: a change puts a copy in their place.  So
+// readers need the lock only to find them.
 type world struct {
-	mu       sync.Mutex
+	mu       sync.RWMutex
 	o        *options
 	first    net.IP
-	start    time.Time
+	start    int64 // ns: when the first containers began
 	version  uint64
-	oldest   uint64 // versions up to this one are gone from the history
-	nodes    map[string]*node
-	byIP     map[string]*node
-	pods     map[string]*pod // namespace/name
+	oldest   uint64 // versions before this one are gone from the history
+	kinds    map[string]map[string]object
+	kubelets map[string]*kubelet
+	byIP     map[[4]byte]*kubelet
 	history  []event
-	changed  chan struct{} // closed at each event
-	settings map[string]string
-	setVer   uint64
+	changed  chan struct{}     // closed at each event
+	last     map[string]uint64 // version of the last change by kind
+	snaps    map[string][]*snapshot
+	labels   map[string]map[string]string // of made pods: shared
+	hosted   *hostWatcher
 }
 
-type node struct {
-	name    string
-	ip      net.IP
-	labels  map[string]string
-	path    string // annotation
-	ready   bool
-	version uint64
-	cpu     uint64 // nanocores
-	memory  uint64
-	pods    []*pod
-	index   int
-	host    *hostStat
-	// cadence: the last refresh of the samples
-	period, phase time.Duration
+// kubelet is the measuring side of a node; it outlives the Node object.
+type kubelet struct {
+	name             string
+	index            int
+	ip               net.IP
+	path             string
+	use              usage
+	pods             []*pod // never changed in place
+	interval, phase  time.Duration
+	sampled          int64 // -host: when the samples were taken
+	fault            string
+	conns            map[net.Conn]struct{}
+	scrapes, refused int64
+	recent           []int64 // times of the last scrapes, ns
+	maxWindow        int
 }
 
-type pod struct {
-	namespace, name string
-	labels          map[string]string
-	node            *node
-	phase           string
-	ready           bool
-	version         uint64
-	containers      []container
-}
-
-type container struct {
-	name   string
-	cpu    uint64 // nanocores
-	memory uint64
-	start  time.Time
-	fixed  uint64 // cumulative ns of -host; cpu is not used then
-}
-
+// event is a change: an object without old was added, without now deleted.
 type event struct {
-	version uint64
-	kind    string // nodes, pods
-	what    string // ADDED, MODIFIED, DELETED
-	object  interface{}
-	running bool // a pod's phase is Running
-	was     bool // and was it before
+	version  uint64
+	kind     string
+	old, now object
 }
 
-const keepEvents = 20000
+// snapshot is a sorted list of one kind, kept for those that page through it.
+type snapshot struct {
+	version uint64 // of the last change to that kind
+	items   []object
+	paged   time.Time // when a page of it was last handed out with a token
+}
+
+// a client that pages has this time for the next page, as 64 others have
+const (
+	keepPaged = time.Minute
+	maxPaged  = 64
+)
 
 func newWorld(o *options, first net.IP) *world {
-	w := &world{o: o, first: first, start: time.Now().Add(-time.Hour), version: 1000,
-		nodes: map[string]*node{}, byIP: map[string]*node{}, pods: map[string]*pod{},
-		changed: make(chan struct{}), settings: map[string]string{}, setVer: 1}
+	now := time.Now().UnixMilli() * int64(time.Millisecond)
+	w := &world{o: o, first: first, start: now - int64(time.Hour),
+		// above those of an earlier run, as in a real cluster
+		version: uint64(now / int64(time.Microsecond)),
+		kinds: map[string]map[string]object{
+			"nodes": {}, "pods": {}, "configmaps": {}},
+		kubelets: map[string]*kubelet{}, byIP: map[[4]byte]*kubelet{},
+		changed: make(chan struct{}), last: map[string]uint64{}, snaps: map[string][]*snapshot{},
+		labels: map[string]map[string]string{}}
 	if o.host {
 		w.addHost()
-		return w
-	}
-	for i := 0; i < o.nodes; i++ {
-		n := w.addNode(fmt.Sprintf("node-%05d", i))
-		for p := 0; p < o.pods; p++ {
-			w.addPod(n, p)
+	} else {
+		for i := 0; i < o.nodes; i++ {
+			w.addNode(fmt.Sprintf("node-%05d", i), o.pods)
 		}
 	}
+	w.forget()
 	return w
 }
 
@@ -97,121 +95,230 @@ func offsetIP(ip net.IP, n int) net.IP {
 	return net.IPv4(byte(v>>24), byte(v>>16), byte(v>>8), byte(v)).To4()
 }
 
-// bump is a new version; the caller holds the lock.
-func (w *world) bump(kind, what string, object interface{}, was, running bool) uint64 {
+func key4(ip net.IP) (k [4]byte) {
+	copy(k[:], ip.To4())
+	return k
+}
+
+func objectKey(namespace, name string) string {
+	if namespace == "" {
+		return name
+	}
+	return namespace + "/" + name
+}
+
+// set puts an object into the world, or takes it out (now is nil), with a
+// version of its own; the caller holds the lock.
+func (w *world) set(kind, key string, now object) {
 	w.version++
-	w.history = append(w.history, event{w.version, kind, what, object, running, was})
-	if len(w.history) > keepEvents {
-		n := len(w.history) - keepEvents/2
+	old := w.kinds[kind][key]
+	if now == nil {
+		delete(w.kinds[kind], key)
+	} else {
+		now.meta().version = w.version
+		w.kinds[kind][key] = now
+	}
+	w.history = append(w.history, event{w.version, kind, old, now})
+	if len(w.history) > w.o.keep {
+		n := len(w.history) - w.o.keep/2
 		w.oldest = w.history[n-1].version
 		w.history = append([]event(nil), w.history[n:]...)
 	}
+	w.last[kind] = w.version
 	close(w.changed)
 	w.changed = make(chan struct{})
-	return w.version
 }
 
-func (w *world) addNode(name string) *node {
-	i := len(w.nodes)
-	if s := strings.TrimPrefix(name, "node-"); s != name {
-		if v, err := strconv.Atoi(s); err == nil {
-			i = v
+// forget drops the history: every older version is answered with 410.
+func (w *world) forget() {
+	w.version++
+	w.oldest = w.version
+	w.history = nil
+	w.snaps = map[string][]*snapshot{}
+	for kind := range w.kinds {
+		w.last[kind] = w.version
+	}
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// since is the history after a version; the caller holds the lock.
+func (w *world) since(version uint64) []event {
+	i := sort.Search(len(w.history), func(i int) bool { return w.history[i].version > version })
+	return w.history[i:]
+}
+
+// list is all objects of a kind in order; the caller holds the lock.
+func (w *world) list(kind string) *snapshot {
+	s := w.snaps[kind]
+	if len(s) > 0 && s[len(s)-1].version == w.last[kind] {
+		return s[len(s)-1]
+	}
+	var kept []*snapshot
+	for _, x := range s {
+		if time.Since(x.paged) < keepPaged {
+			kept = append(kept, x)
 		}
 	}
-	n := &node{name: name, ip: offsetIP(w.first, i), ready: true, index: i,
-		labels: map[string]string{"kubernetes.io/os": "linux", "zone": "z" + strconv.Itoa(i%3)},
-		cpu:    uint64(50+i%100) * 1000000, memory: uint64(128+8*(i%64)) << 20,
-		period: 10*time.Second + time.Duration(i*997%5000)*time.Millisecond,
-		phase:  time.Duration(i*1777%15000) * time.Millisecond}
-	w.nodes[name] = n
-	w.byIP[n.ip.String()] = n
-	n.version = w.bump("nodes", "ADDED", n, false, true)
+	if len(kept) > maxPaged {
+		kept = kept[len(kept)-maxPaged:]
+	}
+	n := &snapshot{version: w.last[kind], items: make([]object, 0, len(w.kinds[kind]))}
+	for _, x := range w.kinds[kind] {
+		n.items = append(n.items, x)
+	}
+	sort.Slice(n.items, func(i, j int) bool {
+		a, b := n.items[i].meta(), n.items[j].meta()
+		if a.namespace != b.namespace {
+			return a.namespace < b.namespace
+		}
+		return a.name < b.name
+	})
+	w.snaps[kind] = append(kept, n)
 	return n
 }
 
-// addPod is the pod number p of a node: its rates follow from both numbers.
-func (w *world) addPod(n *node, p int) *pod {
-	ns := p % w.o.namespaces
-	x := &pod{namespace: fmt.Sprintf("ns-%02d", ns), name: fmt.Sprintf("app-%05d-%03d", n.index, p), node: n,
-		phase: "Running", ready: true,
-		labels: map[string]string{"app": fmt.Sprintf("app-%02d", p%10), "pod-template-hash": "5d4f8c7b9"}}
-	for c := 0; c < w.o.containers; c++ {
-		x.containers = append(x.containers, container{name: "c" + strconv.Itoa(c),
-			cpu:    uint64(1+(n.index*7+p*8+c)%200) * 1000000,
-			memory: uint64(8+(n.index+p+c)%64) << 20, start: w.start})
-	}
-	w.put(x)
+func (w *world) node(name string) *node {
+	n, _ := w.kinds["nodes"][name].(*node)
+	return n
+}
+
+func (w *world) pod(key string) *pod {
+	x, _ := w.kinds["pods"][key].(*pod)
 	return x
 }
 
-func (w *world) put(x *pod) {
-	w.pods[x.namespace+"/"+x.name] = x
-	x.node.pods = append(x.node.pods, x)
-	x.version = w.bump("pods", "ADDED", x, false, x.phase == "Running")
+// addNode makes a node with its kubelet and pods.  The number is that of the
+// name, or the next one.
+func (w *world) addNode(name string, pods int) *node {
+	k := w.kubelets[name]
+	if k == nil {
+		i, err := strconv.Atoi(strings.TrimPrefix(name, "node-"))
+		if err != nil || !strings.HasPrefix(name, "node-") {
+			for i = len(w.kubelets); w.byIP[key4(offsetIP(w.first, i))] != nil; {
+				i++
+			}
+		}
+		k = &kubelet{name: name, index: i, ip: offsetIP(w.first, i), path: w.o.path,
+			conns: map[net.Conn]struct{}{},
+			use:   usage{since: w.start}}
+		h := mix(uint64(w.o.seed), uint64(i))
+		k.interval = 10*time.Second + time.Duration(h%5000)*time.Millisecond
+		k.phase = time.Duration(h/5000%15000) * time.Millisecond
+		for p := 0; p < pods; p++ {
+			for c := 0; c < w.o.containers; c++ {
+				k.use.cpu += podCPU(i, p, c)
+				k.use.memory += podMemory(i, p, c)
+			}
+		}
+		if pods*w.o.containers == 0 {
+			k.use.cpu, k.use.memory = podCPU(i, 0, 0), podMemory(i, 0, 0)
+		}
+		k.use.cpuWas, k.use.memoryWas = k.use.cpu, k.use.memory
+		w.kubelets[name] = k
+		w.byIP[key4(k.ip)] = k
+	}
+	n := &node{kubelet: k, ip: k.ip, port: w.o.kubeletPort, ready: true}
+	n.m = metadata{kind: "Node", name: name, labels: map[string]string{
+		"kubernetes.io/os": "linux", "zone": "z" + strconv.Itoa(k.index%3)}}
+	n.annotate(k.path)
+	w.set("nodes", name, n)
+	for p := 0; p < pods; p++ {
+		w.addPod(k, p)
+	}
+	return n
+}
+
+// mix is a hash of two numbers (splitmix64).
+func mix(a, b uint64) uint64 {
+	z := a*0x9e3779b97f4a7c15 + (b+1)*0xbf58476d1ce4e5b9
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// addPod is the pod number p of a node: its rates follow from both numbers.
+func (w *world) addPod(k *kubelet, p int) {
+	app := fmt.Sprintf("app-%02d", p%10)
+	labels := w.labels[app]
+	if labels == nil {
+		labels = map[string]string{"app": app, "pod-template-hash": "5d4f8c7b9"}
+		w.labels[app] = labels
+	}
+	x := &pod{node: k.name, phase: "Running", ready: true}
+	x.m = metadata{kind: "Pod", namespace: fmt.Sprintf("ns-%02d", p%w.o.namespaces),
+		name: fmt.Sprintf("app-%05d-%03d", k.index, p), labels: labels}
+	for c := 0; c < w.o.containers; c++ {
+		cpu, memory := podCPU(k.index, p, c), podMemory(k.index, p, c)
+		x.containers = append(x.containers, container{"c" + strconv.Itoa(c), w.start,
+			usage{cpu, cpu, memory, memory, 0, w.start}})
+	}
+	w.putPod(x)
+}
+
+// putPod adds a pod, or puts it in the place of one of the same name.
+func (w *world) putPod(x *pod) {
+	key := objectKey(x.m.namespace, x.m.name)
+	w.unmeasure(w.pod(key))
+	w.set("pods", key, x)
+	w.measure(x)
+}
+
+// measure hands a pod to its node's kubelet.
+func (w *world) measure(x *pod) {
+	if k := w.kubelets[x.node]; k != nil && x.phase == "Running" {
+		k.pods = append(k.pods[:len(k.pods):len(k.pods)], x)
+	}
+}
+
+func (w *world) unmeasure(x *pod) {
+	if x == nil || w.kubelets[x.node] == nil {
+		return
+	}
+	k := w.kubelets[x.node]
+	pods := make([]*pod, 0, len(k.pods))
+	for _, y := range k.pods {
+		if y.m.name != x.m.name || y.m.namespace != x.m.namespace {
+			pods = append(pods, y)
+		}
+	}
+	k.pods = pods
 }
 
 func (w *world) deletePod(key string) bool {
-	x := w.pods[key]
+	x := w.pod(key)
 	if x == nil {
 		return false
 	}
-	delete(w.pods, key)
-	for i, y := range x.node.pods {
-		if y == x {
-			// kubelets read the slice without the lock: never in place
-			x.node.pods = append(append([]*pod(nil), x.node.pods[:i]...), x.node.pods[i+1:]...)
-			break
-		}
-	}
-	gone := *x
-	gone.version = w.version + 1
-	w.bump("pods", "DELETED", &gone, x.phase == "Running", false)
+	w.unmeasure(x)
+	w.set("pods", key, nil)
 	return true
 }
 
+// deleteNode takes a node and its pods out of the API; its kubelet stays up,
+// so that it can be seen whether it is still scraped.
 func (w *world) deleteNode(name string) bool {
-	n := w.nodes[name]
-	if n == nil {
+	if w.node(name) == nil {
 		return false
 	}
-	for _, x := range append([]*pod(nil), n.pods...) {
-		w.deletePod(x.namespace + "/" + x.name)
+	for key, x := range w.kinds["pods"] {
+		if x.(*pod).node == name {
+			w.deletePod(key)
+		}
 	}
-	delete(w.nodes, name)
-	gone := *n
-	gone.version = w.version + 1
-	w.bump("nodes", "DELETED", &gone, true, false)
+	w.set("nodes", name, nil)
 	return true
 }
 
-func (w *world) sortedNodes() []*node {
-	out := make([]*node, 0, len(w.nodes))
-	for _, n := range w.nodes {
-		out = append(out, n)
+// stamp is the time that a sample taken now carries, ns in whole ms.
+func (w *world) stamp(k *kubelet, now int64) int64 {
+	if k.sampled != 0 {
+		return k.sampled
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].name < out[j].name })
-	return out
-}
-
-func (w *world) sortedPods() []*pod {
-	out := make([]*pod, 0, len(w.pods))
-	for _, p := range w.pods {
-		out = append(out, p)
-	}
-	sort.Slice(out, func(i, j int) bool {
-		if out[i].namespace != out[j].namespace {
-			return out[i].namespace < out[j].namespace
-		}
-		return out[i].name < out[j].name
-	})
-	return out
-}
-
-// sampled is the time that a sample taken now carries.
-func (w *world) sampled(n *node, now time.Time) time.Time {
+	now -= now % int64(time.Millisecond)
 	if w.o.stamp != "cadence" {
 		return now
 	}
-	since := now.Sub(w.start) - n.phase
-	return w.start.Add(n.phase + since/n.period*n.period)
+	every := int64(k.interval)
+	return now - ((now-w.start-int64(k.phase))%every+every)%every
 }
