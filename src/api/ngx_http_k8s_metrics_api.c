@@ -11,21 +11,50 @@
 #include "ngx_http_k8s_metrics_api_internal.h"
 
 
-static ngx_uint_t ngx_http_k8s_metrics_api_is(const ngx_str_t *s,
-    const char *text);
-static ngx_int_t ngx_http_k8s_metrics_api_known(ngx_http_request_t *r,
+#define NGX_HTTP_K8S_METRICS_NOT_ACCEPTABLE  406
+
+
+typedef ngx_int_t (*ngx_http_k8s_metrics_document_pt)(ngx_http_request_t *r);
+
+typedef struct {
+    ngx_str_t                          path;
+    ngx_http_k8s_metrics_document_pt   handler;
+} ngx_http_k8s_metrics_document_t;
+
+
+static ngx_int_t ngx_http_k8s_metrics_api_group_path(ngx_http_request_t *r,
     ngx_http_k8s_metrics_api_conf_t *conf,
     const ngx_http_k8s_metrics_attrs_t *attrs);
+static ngx_uint_t ngx_http_k8s_metrics_api_read(ngx_http_request_t *r);
 static ngx_int_t ngx_http_k8s_metrics_api_refuse(ngx_http_request_t *r,
     ngx_uint_t code, const char *message);
+
+
+static const ngx_http_k8s_metrics_document_t
+    ngx_http_k8s_metrics_documents[] =
+{
+    { ngx_string("/apis"),
+      ngx_http_k8s_metrics_api_groups },
+
+    { ngx_string("/apis/" NGX_HTTP_K8S_METRICS_GROUP),
+      ngx_http_k8s_metrics_api_group },
+
+    { ngx_string("/apis/" NGX_HTTP_K8S_METRICS_GROUP_VERSION),
+      ngx_http_k8s_metrics_api_resources },
+
+    { ngx_null_string, NULL }
+};
 
 
 ngx_int_t
 ngx_http_k8s_metrics_api(ngx_http_request_t *r,
     ngx_http_k8s_metrics_api_conf_t *conf)
 {
-    ngx_uint_t                     declined;
-    ngx_http_k8s_metrics_attrs_t  *attrs;
+    ngx_int_t                               rc;
+    ngx_str_t                               path;
+    ngx_uint_t                              declined;
+    ngx_http_k8s_metrics_attrs_t           *attrs;
+    const ngx_http_k8s_metrics_document_t  *d;
 
     if (r != r->main) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -43,80 +72,90 @@ ngx_http_k8s_metrics_api(ngx_http_request_t *r,
                                                  "the path is ambiguous");
     }
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_http_k8s_metrics_api_refuse(r, NGX_HTTP_NOT_ALLOWED,
-                                "the server does not allow this method on "
-                                "the requested resource");
+    /* a document's path may end with a slash */
+
+    path = attrs->path;
+
+    if (path.len > 1 && path.data[path.len - 1] == '/') {
+        path.len--;
     }
 
-    return ngx_http_k8s_metrics_api_known(r, conf, attrs);
+    for (d = ngx_http_k8s_metrics_documents; d->handler; d++) {
+        if (d->path.len != path.len
+            || ngx_memcmp(d->path.data, path.data, path.len) != 0)
+        {
+            continue;
+        }
+
+        if (!ngx_http_k8s_metrics_api_read(r)) {
+            return ngx_http_k8s_metrics_api_refuse(r, NGX_HTTP_NOT_ALLOWED,
+                                "the server does not allow this method on "
+                                "the requested resource");
+        }
+
+        return d->handler(r);
+    }
+
+    if (path.len > sizeof("/apis/" NGX_HTTP_K8S_METRICS_GROUP "/") - 1
+        && ngx_memcmp(path.data, "/apis/" NGX_HTTP_K8S_METRICS_GROUP "/",
+                      sizeof("/apis/" NGX_HTTP_K8S_METRICS_GROUP "/") - 1)
+           == 0)
+    {
+        return ngx_http_k8s_metrics_api_group_path(r, conf, attrs);
+    }
+
+    rc = ngx_http_k8s_metrics_api_health(r, conf, &attrs->path);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    return ngx_http_k8s_metrics_api_paths(r, (attrs->path.len == 1)
+                                             ? NGX_HTTP_OK
+                                             : NGX_HTTP_NOT_FOUND);
 }
 
 
+/* Below the group an unknown path gets a Status, elsewhere the index. */
+
 static ngx_int_t
-ngx_http_k8s_metrics_api_known(ngx_http_request_t *r,
+ngx_http_k8s_metrics_api_group_path(ngx_http_request_t *r,
     ngx_http_k8s_metrics_api_conf_t *conf,
     const ngx_http_k8s_metrics_attrs_t *attrs)
 {
     ngx_int_t  rc;
 
-    if (ngx_http_k8s_metrics_api_is(&attrs->path, "/apis")
-        || ngx_http_k8s_metrics_api_is(&attrs->path, "/apis/"))
-    {
-        return ngx_http_k8s_metrics_api_groups(r);
-    }
-
-    if (ngx_http_k8s_metrics_api_is(&attrs->path,
-                                    "/apis/" NGX_HTTP_K8S_METRICS_GROUP)
-        || ngx_http_k8s_metrics_api_is(&attrs->path,
-                                  "/apis/" NGX_HTTP_K8S_METRICS_GROUP "/"))
-    {
-        return ngx_http_k8s_metrics_api_group(r);
-    }
-
-    if (ngx_http_k8s_metrics_api_is(&attrs->path,
-                               "/apis/" NGX_HTTP_K8S_METRICS_GROUP_VERSION)
-        || ngx_http_k8s_metrics_api_is(&attrs->path,
-                            "/apis/" NGX_HTTP_K8S_METRICS_GROUP_VERSION "/"))
-    {
-        return ngx_http_k8s_metrics_api_resources(r);
-    }
+    rc = NGX_DECLINED;
 
     if (attrs->resource_request
-        && ngx_http_k8s_metrics_api_is(&attrs->group,
-                                       NGX_HTTP_K8S_METRICS_GROUP)
-        && ngx_http_k8s_metrics_api_is(&attrs->version,
-                                       NGX_HTTP_K8S_METRICS_VERSION))
+        && attrs->version.len == sizeof(NGX_HTTP_K8S_METRICS_VERSION) - 1
+        && ngx_memcmp(attrs->version.data, NGX_HTTP_K8S_METRICS_VERSION,
+                      attrs->version.len)
+           == 0)
     {
-        rc = NGX_DECLINED;
+        rc = ngx_http_k8s_metrics_api_resource(r, conf, attrs);
+    }
 
-        if (attrs->subresource.len == 0
-            && attrs->nparts <= (attrs->name.len ? 2u : 1u))
-        {
-            rc = ngx_http_k8s_metrics_api_resource(r, conf, attrs);
-        }
-
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
-
+    if (rc == NGX_DECLINED) {
         return ngx_http_k8s_metrics_api_refuse(r, NGX_HTTP_NOT_FOUND,
                                 "the server could not find the requested "
                                 "resource");
     }
 
-    rc = ngx_http_k8s_metrics_api_health(r, conf, &attrs->path);
+    if (rc == NGX_ABORT) {
+        return ngx_http_k8s_metrics_api_refuse(r, NGX_HTTP_NOT_ALLOWED,
+                                "the server does not allow this method on "
+                                "the requested resource");
+    }
 
-    return (rc == NGX_DECLINED) ? ngx_http_k8s_metrics_api_unknown_path(r)
-                                : rc;
+    return rc;
 }
 
 
 static ngx_uint_t
-ngx_http_k8s_metrics_api_is(const ngx_str_t *s, const char *text)
+ngx_http_k8s_metrics_api_read(ngx_http_request_t *r)
 {
-    return s->len == ngx_strlen(text)
-           && ngx_memcmp(s->data, text, s->len) == 0;
+    return (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) != 0;
 }
 
 
@@ -137,4 +176,18 @@ ngx_http_k8s_metrics_api_refuse(ngx_http_request_t *r, ngx_uint_t code,
     status.details = 1;
 
     return ngx_http_k8s_metrics_answer_status(r, &status);
+}
+
+
+/* It names all that will be there: clients compare the text, if anything. */
+
+ngx_int_t
+ngx_http_k8s_metrics_api_not_acceptable(ngx_http_request_t *r)
+{
+    return ngx_http_k8s_metrics_api_refuse(r,
+                                NGX_HTTP_K8S_METRICS_NOT_ACCEPTABLE,
+                                "406: Not Acceptable\n\nAvailable "
+                                "representations: application/json, "
+                                "application/yaml, "
+                                "application/vnd.kubernetes.protobuf");
 }

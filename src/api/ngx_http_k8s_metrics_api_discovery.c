@@ -104,9 +104,7 @@ ngx_http_k8s_metrics_discovery_failed(ngx_http_request_t *r, ngx_int_t rc)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_k8s_metrics_answer_error(r, 406,
-                     "only the following media types are accepted: "
-                     "application/json, application/vnd.kubernetes.protobuf");
+    return ngx_http_k8s_metrics_api_not_acceptable(r);
 }
 
 

@@ -114,7 +114,7 @@ ngx_http_k8s_metrics_api_health(ngx_http_request_t *r,
 
         ngx_http_k8s_metrics_store_state(conf->store, &state);
 
-        if (name.len <= 1) {
+        if (name.len == 0) {
             return ngx_http_k8s_metrics_health_all(r, conf, &state,
                                                    1 << i, &endpoints[i]);
         }
@@ -303,9 +303,7 @@ ngx_http_k8s_metrics_health_warn(ngx_http_k8s_metrics_out_t *out,
             ngx_http_k8s_metrics_out_byte(out, ',');
         }
 
-        ngx_http_k8s_metrics_out_byte(out, '"');
-        ngx_http_k8s_metrics_out_str(out, &excludes[i]);
-        ngx_http_k8s_metrics_out_byte(out, '"');
+        ngx_http_k8s_metrics_api_quote(out, &excludes[i]);
     }
 
     if (unknown) {
@@ -334,13 +332,16 @@ ngx_http_k8s_metrics_health_send(ngx_http_request_t *r, ngx_uint_t code,
 }
 
 
-/* Collection is on its way: the last scrape began less than 1.5 rounds ago. */
+/*
+ * Collection is on its way: the last scrape began less than 1.5 rounds ago.
+ * Without nodes there is none to begin.
+ */
 
 static ngx_uint_t
 ngx_http_k8s_metrics_check_timely(ngx_http_k8s_metrics_api_conf_t *conf,
     ngx_http_k8s_metrics_store_state_t *state)
 {
-    return state->scrape_started == 0
+    return state->scrape_started == 0 || state->nodes == 0
            || ngx_current_msec - (ngx_msec_t) state->scrape_started
               <= conf->resolution + conf->resolution / 2
            || (ngx_msec_int_t) (ngx_current_msec

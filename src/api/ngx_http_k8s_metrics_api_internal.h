@@ -25,72 +25,87 @@
 
 /*
  * A piece of an answer: two TLS records less the framing of a chunk and of
- * two HTTP/2 frames, so that no piece ends with a tiny record.
+ * HTTP/2 frames, so that no piece ends with a tiny record.
  */
 #define NGX_HTTP_K8S_METRICS_PIECE          32690
 #define NGX_HTTP_K8S_METRICS_PIECE_MAX      (4 * 1024 * 1024)
 
 #define NGX_HTTP_K8S_METRICS_BATCH_MEM      65536
-#define NGX_HTTP_K8S_METRICS_BATCH_ITEMS    64
+#define NGX_HTTP_K8S_METRICS_BATCH_ITEMS    128
 
 
-typedef struct ngx_http_k8s_metrics_list_s     ngx_http_k8s_metrics_list_t;
+typedef struct ngx_http_k8s_metrics_list_s  ngx_http_k8s_metrics_list_t;
 
 /*
- * A form of answer.  begin and end enclose a list, item is one of its items;
- * each writes to list->out, and what did not fit is written again into the
- * next piece after list->out and list->json were set back.
+ * A form of answer.  Everything is written to list->out; what did not fit
+ * (out.overflow) is written again into the next piece, after list->out and
+ * list->json were set back.
  */
 typedef struct {
     ngx_http_k8s_metrics_media_e     media;
 
-    /* A whole object of its own. */
-    void   (*object)(ngx_http_k8s_metrics_out_t *out, ngx_uint_t kind,
-                     const ngx_http_k8s_metrics_item_t *item,
-                     ngx_uint_t pretty);
+    /* One object that is the whole answer. */
+    void   (*object)(ngx_http_k8s_metrics_list_t *list,
+                     const ngx_http_k8s_metrics_item_t *item);
+
+    /*
+     * A list.  begin fits an empty piece.  end writes as much as there is
+     * room for, and sets list->ended with the last byte of it.
+     */
     void   (*begin)(ngx_http_k8s_metrics_list_t *list);
     void   (*item)(ngx_http_k8s_metrics_list_t *list,
                    const ngx_http_k8s_metrics_item_t *item);
-
-    /* NGX_AGAIN: the piece is full and more of the end follows. */
-    ngx_int_t (*end)(ngx_http_k8s_metrics_list_t *list);
+    void   (*end)(ngx_http_k8s_metrics_list_t *list);
 
     /*
-     * For a form whose length comes first, which takes a pass before the one
-     * that sends: the bytes to announce for an item, whose values may be
-     * others by the time it is sent.  Uses list->out.  NULL elsewhere.
+     * NULL, or for a form that says how long a list is before its first item:
+     * the most bytes that an item takes.  A list longer than a piece is then
+     * walked twice: list->total is their sum when begin is called again.
      */
-    size_t (*bound)(ngx_http_k8s_metrics_list_t *list,
+    size_t (*bound)(const ngx_http_k8s_metrics_list_t *list,
                     const ngx_http_k8s_metrics_item_t *item);
 } ngx_http_k8s_metrics_form_t;
 
 
+typedef enum {
+    NGX_HTTP_K8S_METRICS_LIST_FIRST = 0,    /* is one piece enough? */
+    NGX_HTTP_K8S_METRICS_LIST_MEASURE,      /* no, and its length is needed */
+    NGX_HTTP_K8S_METRICS_LIST_STREAM        /* the header is sent */
+} ngx_http_k8s_metrics_list_state_e;
+
+
 struct ngx_http_k8s_metrics_list_s {
-    ngx_http_request_t                    *request;
-    ngx_http_k8s_metrics_store_t          *store;
-    const ngx_http_k8s_metrics_form_t     *form;
-    ngx_http_k8s_metrics_query_t           query;
-    ngx_http_k8s_metrics_walk_t            walk;
-    ngx_http_k8s_metrics_batch_t           batch;
-    ngx_uint_t                             next;    /* in the batch */
-    const ngx_http_k8s_metrics_selector_t *labels;
-    const ngx_http_k8s_metrics_selector_t *fields;
-    ngx_uint_t                             pretty;
+    ngx_http_request_t                     *request;
+    ngx_http_k8s_metrics_store_t           *store;
+    const ngx_http_k8s_metrics_form_t      *form;
+    ngx_http_k8s_metrics_query_t            query;
+    const ngx_http_k8s_metrics_selector_t  *labels;
+    const ngx_http_k8s_metrics_selector_t  *fields;
+    ngx_uint_t                              pretty;
+    time_t                                  now;    /* creationTimestamp */
 
-    ngx_http_k8s_metrics_out_t             out;     /* the piece */
-    ngx_http_k8s_metrics_json_t            json;
+    ngx_http_k8s_metrics_walk_t             walk;
+    ngx_http_k8s_metrics_batch_t            batch;  /* mem NULL: given back */
+    ngx_uint_t                              next;   /* in the batch */
 
-    uint64_t                               total;   /* announced, bytes */
-    uint64_t                               left;    /* of it */
+    ngx_http_k8s_metrics_out_t              out;    /* the piece */
+    ngx_http_k8s_metrics_json_t             json;
+    u_char                                  created[
+                                        NGX_HTTP_K8S_METRICS_TIME_LEN + 2];
+    size_t                                  created_len;    /* quoted */
+    size_t                                  mark;   /* where protobuf's length
+                                                       is to be written */
+    uint64_t                                total;  /* of the answer, 0 when
+                                                       it is not known */
+    uint64_t                                left;   /* of the protobuf list */
 
-    ngx_chain_t                           *free;
-    ngx_chain_t                           *busy;
-    size_t                                 sent;    /* since the last yield */
-    ngx_msec_t                             since;
-    unsigned                               begun:1;
-    unsigned                               ended:1;
-    unsigned                               whole:1; /* in one piece */
-    unsigned                               filling:1;
+    ngx_http_k8s_metrics_list_state_e       state;
+    ngx_buf_t                              *buf;    /* the piece on its way */
+    size_t                                  sent;   /* in this turn */
+    uint64_t                                since;  /* its begin, us */
+    unsigned                                begun:1;
+    unsigned                                ended:1;
+    unsigned                                filling:1;
 };
 
 
@@ -98,20 +113,44 @@ extern const ngx_http_k8s_metrics_form_t  ngx_http_k8s_metrics_form_json;
 extern const ngx_http_k8s_metrics_form_t  ngx_http_k8s_metrics_form_pb;
 
 
-/* nodes and pods: get and list (api_resources.c). */
+/* Nodes and pods: get and list.  NGX_DECLINED: no such resource. */
 ngx_int_t ngx_http_k8s_metrics_api_resource(ngx_http_request_t *r,
     ngx_http_k8s_metrics_api_conf_t *conf,
     const ngx_http_k8s_metrics_attrs_t *attrs);
 
-/* Sends a list; list->query, labels, fields, form and pretty are set. */
+/*
+ * The options of a list or watch: NGX_DECLINED when they are fine, else what
+ * answering 400 or 422 returned.
+ */
+ngx_int_t ngx_http_k8s_metrics_api_options(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_attrs_t *attrs);
+
+/*
+ * Sends a list.  "list" is request pool memory with query, labels, fields,
+ * form, pretty and store set, all else zero.  Returns what a content handler
+ * returns.
+ */
 ngx_int_t ngx_http_k8s_metrics_list_send(ngx_http_request_t *r,
     ngx_http_k8s_metrics_list_t *list);
 
-/* The next item that the selectors let through; NULL at the end. */
-const ngx_http_k8s_metrics_item_t *ngx_http_k8s_metrics_list_next(
-    ngx_http_k8s_metrics_list_t *list);
+/*
+ * The next item that the selectors let through.  NGX_OK; NGX_DONE at the end;
+ * NGX_AGAIN when this turn's time is over; NGX_ERROR without memory.
+ */
+ngx_int_t ngx_http_k8s_metrics_list_next(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t **item);
 
-/* The group's documents (api_discovery.c). */
+/* Forgets what was read: the walk begins anew. */
+void ngx_http_k8s_metrics_list_rewind(ngx_http_k8s_metrics_list_t *list);
+
+/* Gives the batch's memory back while a slow client is waited for. */
+void ngx_http_k8s_metrics_list_release(ngx_http_k8s_metrics_list_t *list);
+
+/* Begins a turn of the worker; 1 when it has lasted long enough. */
+void ngx_http_k8s_metrics_list_turn(ngx_http_k8s_metrics_list_t *list);
+ngx_uint_t ngx_http_k8s_metrics_list_spent(ngx_http_k8s_metrics_list_t *list);
+
+/* The group's documents. */
 ngx_int_t ngx_http_k8s_metrics_api_groups(ngx_http_request_t *r);
 ngx_int_t ngx_http_k8s_metrics_api_group(ngx_http_request_t *r);
 ngx_int_t ngx_http_k8s_metrics_api_resources(ngx_http_request_t *r);
@@ -120,8 +159,16 @@ ngx_int_t ngx_http_k8s_metrics_api_resources(ngx_http_request_t *r);
 ngx_int_t ngx_http_k8s_metrics_api_health(ngx_http_request_t *r,
     ngx_http_k8s_metrics_api_conf_t *conf, const ngx_str_t *path);
 
-/* 404 with the index of paths. */
-ngx_int_t ngx_http_k8s_metrics_api_unknown_path(ngx_http_request_t *r);
+/* The index of paths, with 200 at its own path or 404 at an unknown one. */
+ngx_int_t ngx_http_k8s_metrics_api_paths(ngx_http_request_t *r,
+    ngx_uint_t code);
+
+/* As Go's %q; what is no ASCII is taken for printable. */
+void ngx_http_k8s_metrics_api_quote(ngx_http_k8s_metrics_out_t *out,
+    const ngx_str_t *s);
+
+/* 406, in the words that clients know. */
+ngx_int_t ngx_http_k8s_metrics_api_not_acceptable(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_K8S_METRICS_API_INTERNAL_H_INCLUDED_ */

@@ -12,23 +12,29 @@
 
 
 static void ngx_http_k8s_metrics_json_form_object(
-    ngx_http_k8s_metrics_out_t *out, ngx_uint_t kind,
-    const ngx_http_k8s_metrics_item_t *item, ngx_uint_t pretty);
+    ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item);
 static void ngx_http_k8s_metrics_json_form_begin(
     ngx_http_k8s_metrics_list_t *list);
 static void ngx_http_k8s_metrics_json_form_item(
     ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item);
-static ngx_int_t ngx_http_k8s_metrics_json_form_end(
+static void ngx_http_k8s_metrics_json_form_end(
     ngx_http_k8s_metrics_list_t *list);
-static void ngx_http_k8s_metrics_json_members(ngx_http_k8s_metrics_json_t *w,
-    ngx_uint_t kind, const ngx_http_k8s_metrics_item_t *item);
-static void ngx_http_k8s_metrics_json_metadata(ngx_http_k8s_metrics_json_t *w,
+static void ngx_http_k8s_metrics_json_type(ngx_http_k8s_metrics_list_t *list,
+    ngx_uint_t many);
+static void ngx_http_k8s_metrics_json_members(
+    ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item);
+static void ngx_http_k8s_metrics_json_metadata(
+    ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item);
 static void ngx_http_k8s_metrics_json_usage(ngx_http_k8s_metrics_json_t *w,
     const ngx_http_k8s_metrics_usage_t *usage);
 static void ngx_http_k8s_metrics_json_time(ngx_http_k8s_metrics_json_t *w,
     int64_t sec);
+static void ngx_http_k8s_metrics_json_text(ngx_http_k8s_metrics_json_t *w,
+    const u_char *p, const u_char *last);
 
 
 const ngx_http_k8s_metrics_form_t  ngx_http_k8s_metrics_form_json = {
@@ -42,31 +48,15 @@ const ngx_http_k8s_metrics_form_t  ngx_http_k8s_metrics_form_json = {
 
 
 static void
-ngx_http_k8s_metrics_json_form_object(ngx_http_k8s_metrics_out_t *out,
-    ngx_uint_t kind, const ngx_http_k8s_metrics_item_t *item,
-    ngx_uint_t pretty)
+ngx_http_k8s_metrics_json_form_object(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item)
 {
-    ngx_http_k8s_metrics_json_t  w;
+    ngx_http_k8s_metrics_json_type(list, 0);
+    ngx_http_k8s_metrics_json_members(list, item);
+    ngx_http_k8s_metrics_json_object_end(&list->json);
 
-    ngx_http_k8s_metrics_json_init(&w, out, pretty);
-    ngx_http_k8s_metrics_json_object(&w);
-    ngx_http_k8s_metrics_json_key(&w, "kind");
-
-    if (kind == NGX_HTTP_K8S_METRICS_NODES) {
-        ngx_http_k8s_metrics_json_lit(&w, "NodeMetrics");
-
-    } else {
-        ngx_http_k8s_metrics_json_lit(&w, "PodMetrics");
-    }
-
-    ngx_http_k8s_metrics_json_key(&w, "apiVersion");
-    ngx_http_k8s_metrics_json_lit(&w, NGX_HTTP_K8S_METRICS_GROUP_VERSION);
-
-    ngx_http_k8s_metrics_json_members(&w, kind, item);
-    ngx_http_k8s_metrics_json_object_end(&w);
-
-    if (!pretty) {
-        ngx_http_k8s_metrics_out_byte(out, '\n');
+    if (!list->pretty) {
+        ngx_http_k8s_metrics_out_byte(&list->out, '\n');
     }
 }
 
@@ -74,28 +64,12 @@ ngx_http_k8s_metrics_json_form_object(ngx_http_k8s_metrics_out_t *out,
 static void
 ngx_http_k8s_metrics_json_form_begin(ngx_http_k8s_metrics_list_t *list)
 {
-    ngx_http_k8s_metrics_json_t  *w;
-
-    w = &list->json;
-
-    ngx_http_k8s_metrics_json_init(w, &list->out, list->pretty);
-    ngx_http_k8s_metrics_json_object(w);
-    ngx_http_k8s_metrics_json_key(w, "kind");
-
-    if (list->query.kind == NGX_HTTP_K8S_METRICS_NODES) {
-        ngx_http_k8s_metrics_json_lit(w, "NodeMetricsList");
-
-    } else {
-        ngx_http_k8s_metrics_json_lit(w, "PodMetricsList");
-    }
-
-    ngx_http_k8s_metrics_json_key(w, "apiVersion");
-    ngx_http_k8s_metrics_json_lit(w, NGX_HTTP_K8S_METRICS_GROUP_VERSION);
-    ngx_http_k8s_metrics_json_key(w, "metadata");
-    ngx_http_k8s_metrics_json_object(w);
-    ngx_http_k8s_metrics_json_object_end(w);
-    ngx_http_k8s_metrics_json_key(w, "items");
-    ngx_http_k8s_metrics_json_array(w);
+    ngx_http_k8s_metrics_json_type(list, 1);
+    ngx_http_k8s_metrics_json_key(&list->json, "metadata");
+    ngx_http_k8s_metrics_json_object(&list->json);
+    ngx_http_k8s_metrics_json_object_end(&list->json);
+    ngx_http_k8s_metrics_json_key(&list->json, "items");
+    ngx_http_k8s_metrics_json_array(&list->json);
 }
 
 
@@ -104,12 +78,12 @@ ngx_http_k8s_metrics_json_form_item(ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item)
 {
     ngx_http_k8s_metrics_json_object(&list->json);
-    ngx_http_k8s_metrics_json_members(&list->json, list->query.kind, item);
+    ngx_http_k8s_metrics_json_members(list, item);
     ngx_http_k8s_metrics_json_object_end(&list->json);
 }
 
 
-static ngx_int_t
+static void
 ngx_http_k8s_metrics_json_form_end(ngx_http_k8s_metrics_list_t *list)
 {
     ngx_http_k8s_metrics_json_array_end(&list->json);
@@ -119,19 +93,57 @@ ngx_http_k8s_metrics_json_form_end(ngx_http_k8s_metrics_list_t *list)
         ngx_http_k8s_metrics_out_byte(&list->out, '\n');
     }
 
-    return NGX_OK;
+    list->ended = !list->out.overflow;
+}
+
+
+/* Opens the document. */
+
+static void
+ngx_http_k8s_metrics_json_type(ngx_http_k8s_metrics_list_t *list,
+    ngx_uint_t many)
+{
+    u_char                       *p;
+    ngx_str_t                     kind;
+    ngx_http_k8s_metrics_json_t  *w;
+
+    w = &list->json;
+
+    if (list->query.kind == NGX_HTTP_K8S_METRICS_NODES) {
+        ngx_str_set(&kind, "NodeMetricsList");
+
+    } else {
+        ngx_str_set(&kind, "PodMetricsList");
+    }
+
+    kind.len -= many ? 0 : sizeof("List") - 1;
+
+    /* the same in all items */
+
+    list->created[0] = '"';
+    p = ngx_http_k8s_metrics_time_rfc3339(list->created + 1, list->now);
+    *p++ = '"';
+    list->created_len = p - list->created;
+
+    ngx_http_k8s_metrics_json_init(w, &list->out, list->pretty);
+    ngx_http_k8s_metrics_json_object(w);
+    ngx_http_k8s_metrics_json_member(w, "kind", &kind);
+    ngx_http_k8s_metrics_json_key(w, "apiVersion");
+    ngx_http_k8s_metrics_json_lit(w, NGX_HTTP_K8S_METRICS_GROUP_VERSION);
 }
 
 
 static void
-ngx_http_k8s_metrics_json_members(ngx_http_k8s_metrics_json_t *w,
-    ngx_uint_t kind, const ngx_http_k8s_metrics_item_t *item)
+ngx_http_k8s_metrics_json_members(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item)
 {
-    u_char       buf[NGX_HTTP_K8S_METRICS_DURATION_LEN];
-    ngx_str_t    s;
-    ngx_uint_t   i;
+    u_char                        buf[NGX_HTTP_K8S_METRICS_DURATION_LEN];
+    ngx_uint_t                    i;
+    ngx_http_k8s_metrics_json_t  *w;
 
-    ngx_http_k8s_metrics_json_metadata(w, item);
+    w = &list->json;
+
+    ngx_http_k8s_metrics_json_metadata(list, item);
 
     ngx_http_k8s_metrics_json_key(w, "timestamp");
 
@@ -142,14 +154,12 @@ ngx_http_k8s_metrics_json_members(ngx_http_k8s_metrics_json_t *w,
         ngx_http_k8s_metrics_json_null(w);
     }
 
-    s.data = buf;
-    s.len = ngx_http_k8s_metrics_duration(buf, item->has_time ? item->window
-                                                              : 0)
-            - buf;
+    ngx_http_k8s_metrics_json_key(w, "window");
+    ngx_http_k8s_metrics_json_text(w, buf,
+              ngx_http_k8s_metrics_duration(buf, item->has_time ? item->window
+                                                                : 0));
 
-    ngx_http_k8s_metrics_json_member(w, "window", &s);
-
-    if (kind == NGX_HTTP_K8S_METRICS_NODES) {
+    if (list->query.kind == NGX_HTTP_K8S_METRICS_NODES) {
         ngx_http_k8s_metrics_json_usage(w, &item->usages[0]);
         return;
     }
@@ -169,10 +179,13 @@ ngx_http_k8s_metrics_json_members(ngx_http_k8s_metrics_json_t *w,
 
 
 static void
-ngx_http_k8s_metrics_json_metadata(ngx_http_k8s_metrics_json_t *w,
+ngx_http_k8s_metrics_json_metadata(ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item)
 {
-    ngx_uint_t  i;
+    ngx_uint_t                    i;
+    ngx_http_k8s_metrics_json_t  *w;
+
+    w = &list->json;
 
     ngx_http_k8s_metrics_json_key(w, "metadata");
     ngx_http_k8s_metrics_json_object(w);
@@ -183,7 +196,8 @@ ngx_http_k8s_metrics_json_metadata(ngx_http_k8s_metrics_json_t *w,
     }
 
     ngx_http_k8s_metrics_json_key(w, "creationTimestamp");
-    ngx_http_k8s_metrics_json_time(w, ngx_time());
+    ngx_http_k8s_metrics_json_raw_mem(w, (char *) list->created,
+                                      list->created_len);
 
     if (item->nlabels) {
         ngx_http_k8s_metrics_json_key(w, "labels");
@@ -205,19 +219,18 @@ static void
 ngx_http_k8s_metrics_json_usage(ngx_http_k8s_metrics_json_t *w,
     const ngx_http_k8s_metrics_usage_t *usage)
 {
-    u_char     buf[NGX_HTTP_K8S_METRICS_QUANTITY_LEN];
-    ngx_str_t  s;
-
-    s.data = buf;
+    u_char  buf[NGX_HTTP_K8S_METRICS_QUANTITY_LEN];
 
     ngx_http_k8s_metrics_json_key(w, "usage");
     ngx_http_k8s_metrics_json_object(w);
 
-    s.len = ngx_http_k8s_metrics_quantity_cpu(buf, usage->cpu) - buf;
-    ngx_http_k8s_metrics_json_member(w, "cpu", &s);
+    ngx_http_k8s_metrics_json_key(w, "cpu");
+    ngx_http_k8s_metrics_json_text(w, buf,
+                        ngx_http_k8s_metrics_quantity_cpu(buf, usage->cpu));
 
-    s.len = ngx_http_k8s_metrics_quantity_memory(buf, usage->memory) - buf;
-    ngx_http_k8s_metrics_json_member(w, "memory", &s);
+    ngx_http_k8s_metrics_json_key(w, "memory");
+    ngx_http_k8s_metrics_json_text(w, buf,
+                  ngx_http_k8s_metrics_quantity_memory(buf, usage->memory));
 
     ngx_http_k8s_metrics_json_object_end(w);
 }
@@ -226,11 +239,25 @@ ngx_http_k8s_metrics_json_usage(ngx_http_k8s_metrics_json_t *w,
 static void
 ngx_http_k8s_metrics_json_time(ngx_http_k8s_metrics_json_t *w, int64_t sec)
 {
-    u_char     buf[NGX_HTTP_K8S_METRICS_TIME_LEN];
-    ngx_str_t  s;
+    u_char  buf[NGX_HTTP_K8S_METRICS_TIME_LEN];
 
-    s.data = buf;
-    s.len = ngx_http_k8s_metrics_time_rfc3339(buf, sec) - buf;
+    ngx_http_k8s_metrics_json_text(w, buf,
+                                ngx_http_k8s_metrics_time_rfc3339(buf, sec));
+}
 
-    ngx_http_k8s_metrics_json_string(w, &s);
+
+/* A string value that needs no escaping: it is not looked through. */
+
+static void
+ngx_http_k8s_metrics_json_text(ngx_http_k8s_metrics_json_t *w,
+    const u_char *p, const u_char *last)
+{
+    u_char   buf[NGX_HTTP_K8S_METRICS_DURATION_LEN + 2];
+    u_char  *end;
+
+    buf[0] = '"';
+    end = ngx_cpymem(buf + 1, p, last - p);
+    *end++ = '"';
+
+    ngx_http_k8s_metrics_json_raw_mem(w, (char *) buf, end - buf);
 }

@@ -11,7 +11,7 @@
 #include "ngx_http_k8s_metrics_api_internal.h"
 
 
-/* The paths that an answer to an unknown one names, as metrics-server does. */
+/* What metrics-server serves; some of it comes with later versions. */
 
 static const char *const  ngx_http_k8s_metrics_paths[] = {
     "/apis",
@@ -49,7 +49,7 @@ static const char *const  ngx_http_k8s_metrics_paths[] = {
 
 
 ngx_int_t
-ngx_http_k8s_metrics_api_unknown_path(ngx_http_request_t *r)
+ngx_http_k8s_metrics_api_paths(ngx_http_request_t *r, ngx_uint_t code)
 {
     ngx_str_t                    body, path;
     ngx_uint_t                   i;
@@ -87,5 +87,5 @@ ngx_http_k8s_metrics_api_unknown_path(ngx_http_request_t *r)
 
     ngx_http_k8s_metrics_answer_content_type(r, NGX_HTTP_K8S_METRICS_JSON);
 
-    return ngx_http_k8s_metrics_answer_send(r, NGX_HTTP_NOT_FOUND, &body);
+    return ngx_http_k8s_metrics_answer_send(r, code, &body);
 }

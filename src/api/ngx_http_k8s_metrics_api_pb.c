@@ -16,56 +16,63 @@
  * timestamp = 2, window = 3, usage | containers = 4}, their lists {metadata =
  * 1, items = 2}, in Kubernetes' envelope.  Empty members are written as Go's
  * generated code does.
+ *
+ * The length of a list comes first.  One that fits a piece is rendered and
+ * then measured; of a longer one a first pass sums what its items may take,
+ * the second leaves out what no longer fits, and a field that no decoder
+ * knows takes what is left over.
  */
 
-/* a field of the list that nobody knows: decoders skip it */
-#define NGX_HTTP_K8S_METRICS_FILLER       15
+#define NGX_HTTP_K8S_METRICS_FILLER      15
 
-/* the shortest filler: its tag and the length 0 */
-#define NGX_HTTP_K8S_METRICS_FILLER_MIN   2
-#define NGX_HTTP_K8S_METRICS_FILLER_HEAD  6
+/* the shortest filler: its tag and a length of 0 */
+#define NGX_HTTP_K8S_METRICS_FILLER_MIN  2
 
-/* pods that came between the two passes, bytes */
-#define NGX_HTTP_K8S_METRICS_NEWCOMERS    8192
+/* what may come between the two passes: a part of what is there, and bytes */
+#define NGX_HTTP_K8S_METRICS_GROWTH      64
+#define NGX_HTTP_K8S_METRICS_NEWCOMERS   1024
 
-/* by how much a usage or a window may grow from one pass to the other */
-#define NGX_HTTP_K8S_METRICS_PB_SLACK     4
+/*
+ * A quantity's text in the first pass: 99 cores in nanocores, a TiB in Ki.
+ * What is longer lives on what the others leave.
+ */
+#define NGX_HTTP_K8S_METRICS_PB_TEXT     12
 
-/* an object's members other than strings, at the most */
-#define NGX_HTTP_K8S_METRICS_PB_FIXED     128
-#define NGX_HTTP_K8S_METRICS_PB_USAGE     96
-#define NGX_HTTP_K8S_METRICS_PB_LABEL     16
+/* the envelope's two last members, which are empty */
+#define NGX_HTTP_K8S_METRICS_PB_TAIL     4
 
 
 static void ngx_http_k8s_metrics_pb_form_object(
-    ngx_http_k8s_metrics_out_t *out, ngx_uint_t kind,
-    const ngx_http_k8s_metrics_item_t *item, ngx_uint_t pretty);
+    ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item);
 static void ngx_http_k8s_metrics_pb_form_begin(
     ngx_http_k8s_metrics_list_t *list);
 static void ngx_http_k8s_metrics_pb_form_item(
     ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item);
-static ngx_int_t ngx_http_k8s_metrics_pb_form_end(
-    ngx_http_k8s_metrics_list_t *list);
-static void ngx_http_k8s_metrics_pb_filler_head(
+static void ngx_http_k8s_metrics_pb_form_end(
     ngx_http_k8s_metrics_list_t *list);
 static size_t ngx_http_k8s_metrics_pb_form_bound(
-    ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item);
-static void ngx_http_k8s_metrics_pb_type(ngx_http_k8s_metrics_out_t *out,
-    ngx_uint_t kind, ngx_uint_t list);
+static size_t ngx_http_k8s_metrics_pb_field_len(size_t len);
+static void ngx_http_k8s_metrics_pb_filler(ngx_http_k8s_metrics_list_t *list);
+static void ngx_http_k8s_metrics_pb_type(ngx_http_k8s_metrics_list_t *list,
+    ngx_uint_t many);
+static void ngx_http_k8s_metrics_pb_tail(ngx_http_k8s_metrics_out_t *out);
 static void ngx_http_k8s_metrics_pb_list_meta(
     ngx_http_k8s_metrics_out_t *out);
-static void ngx_http_k8s_metrics_pb_members(ngx_http_k8s_metrics_out_t *out,
-    ngx_uint_t kind, const ngx_http_k8s_metrics_item_t *item);
-static void ngx_http_k8s_metrics_pb_metadata(ngx_http_k8s_metrics_out_t *out,
+static void ngx_http_k8s_metrics_pb_members(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item);
+static void ngx_http_k8s_metrics_pb_metadata(
+    ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item);
 static void ngx_http_k8s_metrics_pb_time(ngx_http_k8s_metrics_out_t *out,
     ngx_uint_t number, int64_t sec);
 static void ngx_http_k8s_metrics_pb_usage(ngx_http_k8s_metrics_out_t *out,
     ngx_uint_t number, const ngx_http_k8s_metrics_usage_t *usage);
 static void ngx_http_k8s_metrics_pb_quantity(ngx_http_k8s_metrics_out_t *out,
-    ngx_uint_t number, ngx_str_t *name, ngx_str_t *value);
+    ngx_uint_t number, const ngx_str_t *name, const ngx_str_t *value);
 
 
 const ngx_http_k8s_metrics_form_t  ngx_http_k8s_metrics_form_pb = {
@@ -79,47 +86,258 @@ const ngx_http_k8s_metrics_form_t  ngx_http_k8s_metrics_form_pb = {
 
 
 static void
-ngx_http_k8s_metrics_pb_form_object(ngx_http_k8s_metrics_out_t *out,
-    ngx_uint_t kind, const ngx_http_k8s_metrics_item_t *item,
-    ngx_uint_t pretty)
+ngx_http_k8s_metrics_pb_form_object(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item)
 {
     size_t  raw;
 
-    ngx_http_k8s_metrics_pb_type(out, kind, 0);
+    ngx_http_k8s_metrics_pb_type(list, 0);
 
-    raw = ngx_http_k8s_metrics_pb_put_begin(out, 2);
-    ngx_http_k8s_metrics_pb_members(out, kind, item);
-    ngx_http_k8s_metrics_pb_put_end(out, raw);
+    raw = ngx_http_k8s_metrics_pb_put_begin(&list->out, 2);
+    ngx_http_k8s_metrics_pb_members(list, item);
+    ngx_http_k8s_metrics_pb_put_end(&list->out, raw);
 
-    ngx_http_k8s_metrics_pb_put_lit(out, 3, "");
-    ngx_http_k8s_metrics_pb_put_lit(out, 4, "");
+    ngx_http_k8s_metrics_pb_tail(&list->out);
 }
 
 
 static void
-ngx_http_k8s_metrics_pb_type(ngx_http_k8s_metrics_out_t *out, ngx_uint_t kind,
-    ngx_uint_t list)
+ngx_http_k8s_metrics_pb_form_begin(ngx_http_k8s_metrics_list_t *list)
 {
-    size_t     type;
-    ngx_str_t  name;
+    size_t                       len;
+    ngx_http_k8s_metrics_out_t  *out;
+
+    out = &list->out;
+
+    ngx_http_k8s_metrics_pb_type(list, 1);
+
+    if (list->state == NGX_HTTP_K8S_METRICS_LIST_FIRST) {
+        list->mark = ngx_http_k8s_metrics_pb_put_begin(out, 2);
+        ngx_http_k8s_metrics_pb_list_meta(out);
+        return;
+    }
+
+    list->left = list->total + list->total / NGX_HTTP_K8S_METRICS_GROWTH
+                 + NGX_HTTP_K8S_METRICS_NEWCOMERS;
+
+    ngx_http_k8s_metrics_out_byte(out, 2 << 3 | NGX_HTTP_K8S_METRICS_PB_BYTES);
+    ngx_http_k8s_metrics_pb_put_raw_varint(out, list->left);
+
+    len = ngx_http_k8s_metrics_out_len(out);
+
+    list->total = len + list->left + NGX_HTTP_K8S_METRICS_PB_TAIL;
+    list->filling = 0;
+
+    ngx_http_k8s_metrics_pb_list_meta(out);
+
+    list->left -= ngx_http_k8s_metrics_out_len(out) - len;
+}
+
+
+static void
+ngx_http_k8s_metrics_pb_form_item(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item)
+{
+    size_t                       mark, len, start;
+    ngx_http_k8s_metrics_out_t  *out;
+
+    out = &list->out;
+    start = ngx_http_k8s_metrics_out_len(out);
+
+    mark = ngx_http_k8s_metrics_pb_put_begin(out, 2);
+    ngx_http_k8s_metrics_pb_members(list, item);
+    ngx_http_k8s_metrics_pb_put_end(out, mark);
+
+    if (list->state == NGX_HTTP_K8S_METRICS_LIST_FIRST || out->overflow) {
+        return;
+    }
+
+    len = ngx_http_k8s_metrics_out_len(out) - start;
+
+    if (len + NGX_HTTP_K8S_METRICS_FILLER_MIN > list->left) {
+        out->last = out->start + start;
+        return;
+    }
+
+    list->left -= len;
+}
+
+
+static void
+ngx_http_k8s_metrics_pb_form_end(ngx_http_k8s_metrics_list_t *list)
+{
+    size_t                       n;
+    ngx_http_k8s_metrics_out_t  *out;
+
+    out = &list->out;
+
+    if (list->state == NGX_HTTP_K8S_METRICS_LIST_FIRST) {
+        ngx_http_k8s_metrics_pb_put_end(out, list->mark);
+        ngx_http_k8s_metrics_pb_tail(out);
+
+        list->ended = !out->overflow;
+        return;
+    }
+
+    /* nothing below may overflow: it would not be taken back */
+
+    if (!list->filling) {
+
+        if ((size_t) (out->end - out->last)
+            < 2 * NGX_HTTP_K8S_METRICS_FILLER_MIN + NGX_INT64_LEN)
+        {
+            return;
+        }
+
+        ngx_http_k8s_metrics_pb_filler(list);
+        list->filling = 1;
+    }
+
+    n = ngx_min(list->left, (uint64_t) (out->end - out->last));
+
+    ngx_memzero(out->last, n);
+    out->last += n;
+    list->left -= n;
+
+    if (list->left == 0
+        && out->end - out->last >= NGX_HTTP_K8S_METRICS_PB_TAIL)
+    {
+        ngx_http_k8s_metrics_pb_tail(out);
+        list->ended = 1;
+    }
+}
+
+
+/*
+ * Opens the field that takes all that is left.  Where a length of one byte
+ * more would make the field one byte too long, an empty field goes before it.
+ */
+
+static void
+ngx_http_k8s_metrics_pb_filler(ngx_http_k8s_metrics_list_t *list)
+{
+    size_t    n;
+    uint64_t  len;
+
+    for ( ;; ) {
+
+        for (n = 1; ; n++) {
+            len = list->left - 1 - n;
+
+            if (ngx_http_k8s_metrics_pb_varint_len(len) <= n) {
+                break;
+            }
+        }
+
+        if (ngx_http_k8s_metrics_pb_varint_len(len) == n) {
+            break;
+        }
+
+        ngx_http_k8s_metrics_pb_put_lit(&list->out,
+                                        NGX_HTTP_K8S_METRICS_FILLER, "");
+        list->left -= NGX_HTTP_K8S_METRICS_FILLER_MIN;
+    }
+
+    ngx_http_k8s_metrics_out_byte(&list->out,
+                                  NGX_HTTP_K8S_METRICS_FILLER << 3
+                                  | NGX_HTTP_K8S_METRICS_PB_BYTES);
+    ngx_http_k8s_metrics_pb_put_raw_varint(&list->out, len);
+
+    list->left = len;
+}
+
+
+static size_t
+ngx_http_k8s_metrics_pb_form_bound(const ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item)
+{
+    size_t      n, meta, usage;
+    ngx_uint_t  i;
+
+    /* generateName, selfLink, uid, resourceVersion, generation: 2 each */
+
+    meta = ngx_http_k8s_metrics_pb_field_len(item->name.len)
+           + ngx_http_k8s_metrics_pb_field_len(item->ns.len)
+           + 5 * 2
+           + 2 + 1 + ngx_http_k8s_metrics_pb_varint_len(list->now) + 2;
+
+    for (i = 0; i < item->nlabels; i++) {
+        meta += ngx_http_k8s_metrics_pb_field_len(
+                   ngx_http_k8s_metrics_pb_field_len(item->labels[i].key.len)
+                   + ngx_http_k8s_metrics_pb_field_len(
+                                               item->labels[i].value.len));
+    }
+
+    n = ngx_http_k8s_metrics_pb_field_len(meta);
+
+    /* timestamp, and a window that may have grown by a byte */
+
+    n += 2 + 1 + ngx_http_k8s_metrics_pb_varint_len(list->now) + 2;
+    n += 2 + 1 + ngx_http_k8s_metrics_pb_varint_len(item->window) + 1;
+
+    usage = 2 * ngx_http_k8s_metrics_pb_field_len(
+                   ngx_http_k8s_metrics_pb_field_len(
+                       ngx_http_k8s_metrics_pb_field_len(
+                                             NGX_HTTP_K8S_METRICS_PB_TEXT)))
+            + ngx_http_k8s_metrics_pb_field_len(sizeof("cpu") - 1)
+            + ngx_http_k8s_metrics_pb_field_len(sizeof("memory") - 1);
+
+    if (list->query.kind == NGX_HTTP_K8S_METRICS_NODES) {
+        return ngx_http_k8s_metrics_pb_field_len(n + usage);
+    }
+
+    for (i = 0; i < item->nusages; i++) {
+        n += ngx_http_k8s_metrics_pb_field_len(usage
+                + ngx_http_k8s_metrics_pb_field_len(item->usages[i].name.len));
+    }
+
+    return ngx_http_k8s_metrics_pb_field_len(n);
+}
+
+
+/* A length-delimited field with a number under 16. */
+
+static size_t
+ngx_http_k8s_metrics_pb_field_len(size_t len)
+{
+    return 1 + ngx_http_k8s_metrics_pb_varint_len(len) + len;
+}
+
+
+static void
+ngx_http_k8s_metrics_pb_type(ngx_http_k8s_metrics_list_t *list,
+    ngx_uint_t many)
+{
+    size_t                       type;
+    ngx_str_t                    kind;
+    ngx_http_k8s_metrics_out_t  *out;
+
+    out = &list->out;
+
+    if (list->query.kind == NGX_HTTP_K8S_METRICS_NODES) {
+        ngx_str_set(&kind, "NodeMetricsList");
+
+    } else {
+        ngx_str_set(&kind, "PodMetricsList");
+    }
+
+    kind.len -= many ? 0 : sizeof("List") - 1;
 
     ngx_http_k8s_metrics_out_lit(out, "k8s\0");
 
     type = ngx_http_k8s_metrics_pb_put_begin(out, 1);
     ngx_http_k8s_metrics_pb_put_lit(out, 1,
                                     NGX_HTTP_K8S_METRICS_GROUP_VERSION);
-
-    if (kind == NGX_HTTP_K8S_METRICS_NODES) {
-        ngx_str_set(&name, "NodeMetricsList");
-
-    } else {
-        ngx_str_set(&name, "PodMetricsList");
-    }
-
-    name.len -= list ? 0 : sizeof("List") - 1;
-
-    ngx_http_k8s_metrics_pb_put_str(out, 2, &name);
+    ngx_http_k8s_metrics_pb_put_str(out, 2, &kind);
     ngx_http_k8s_metrics_pb_put_end(out, type);
+}
+
+
+static void
+ngx_http_k8s_metrics_pb_tail(ngx_http_k8s_metrics_out_t *out)
+{
+    ngx_http_k8s_metrics_pb_put_lit(out, 3, "");
+    ngx_http_k8s_metrics_pb_put_lit(out, 4, "");
 }
 
 
@@ -136,206 +354,17 @@ ngx_http_k8s_metrics_pb_list_meta(ngx_http_k8s_metrics_out_t *out)
 }
 
 
-/*
- * The length of the list comes first.  One that fits a piece is rendered and
- * then measured; of a longer one a pass before this has summed what its items
- * will take, and a little (list->total), and a filler takes what is left over.
- */
-
 static void
-ngx_http_k8s_metrics_pb_form_begin(ngx_http_k8s_metrics_list_t *list)
+ngx_http_k8s_metrics_pb_members(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item)
 {
     size_t                       mark;
-    uint64_t                     raw;
-    ngx_http_k8s_metrics_out_t  *out;
-
-    out = &list->out;
-
-    ngx_http_k8s_metrics_pb_type(out, list->query.kind, 1);
-
-    if (list->whole) {
-        list->total = ngx_http_k8s_metrics_pb_put_begin(out, 2);
-        ngx_http_k8s_metrics_pb_list_meta(out);
-        return;
-    }
-
-    raw = list->total + NGX_HTTP_K8S_METRICS_NEWCOMERS
-          + NGX_HTTP_K8S_METRICS_FILLER_MIN;
-
-    list->left = raw;
-
-    ngx_http_k8s_metrics_out_byte(out, 2 << 3 | NGX_HTTP_K8S_METRICS_PB_BYTES);
-    ngx_http_k8s_metrics_pb_put_raw_varint(out, raw);
-
-    list->total = ngx_http_k8s_metrics_out_len(out) + raw
-                  + 4;  /* the envelope's two empty members */
-
-    mark = ngx_http_k8s_metrics_out_len(out);
-    ngx_http_k8s_metrics_pb_list_meta(out);
-    list->left -= ngx_http_k8s_metrics_out_len(out) - mark;
-}
-
-
-static void
-ngx_http_k8s_metrics_pb_form_item(ngx_http_k8s_metrics_list_t *list,
-    const ngx_http_k8s_metrics_item_t *item)
-{
-    size_t                       mark, len, start;
-    ngx_http_k8s_metrics_out_t  *out;
-
-    out = &list->out;
-    start = ngx_http_k8s_metrics_out_len(out);
-
-    mark = ngx_http_k8s_metrics_pb_put_begin(out, 2);
-    ngx_http_k8s_metrics_pb_members(out, list->query.kind, item);
-    ngx_http_k8s_metrics_pb_put_end(out, mark);
-
-    if (list->whole || out->overflow) {
-        return;
-    }
-
-    len = ngx_http_k8s_metrics_out_len(out) - start;
-
-    /* what came after the first pass and has no room is left out */
-
-    if (len + NGX_HTTP_K8S_METRICS_FILLER_MIN > list->left) {
-        out->last = out->start + start;
-        return;
-    }
-
-    list->left -= len;
-}
-
-
-static ngx_int_t
-ngx_http_k8s_metrics_pb_form_end(ngx_http_k8s_metrics_list_t *list)
-{
-    size_t                       n;
-    ngx_http_k8s_metrics_out_t  *out;
-
-    out = &list->out;
-
-    if (list->whole) {
-        ngx_http_k8s_metrics_pb_put_end(out, (size_t) list->total);
-
-        ngx_http_k8s_metrics_pb_put_lit(out, 3, "");
-        ngx_http_k8s_metrics_pb_put_lit(out, 4, "");
-
-        if (!out->overflow) {
-            list->total = 0;
-        }
-
-        return NGX_OK;
-    }
-
-    if (!list->filling) {
-
-        if (out->end - out->last < NGX_HTTP_K8S_METRICS_FILLER_HEAD) {
-            return NGX_AGAIN;
-        }
-
-        ngx_http_k8s_metrics_pb_filler_head(list);
-        list->filling = 1;
-    }
-
-    n = ngx_min(list->left, (uint64_t) (out->end - out->last));
-
-    ngx_memzero(out->last, n);
-    out->last += n;
-    list->left -= n;
-
-    if (list->left || out->end - out->last < 4) {
-        return NGX_AGAIN;
-    }
-
-    ngx_http_k8s_metrics_pb_put_lit(out, 3, "");
-    ngx_http_k8s_metrics_pb_put_lit(out, 4, "");
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_k8s_metrics_pb_filler_head(ngx_http_k8s_metrics_list_t *list)
-{
     ngx_uint_t                   i;
     ngx_http_k8s_metrics_out_t  *out;
 
     out = &list->out;
 
-    ngx_http_k8s_metrics_out_byte(out, NGX_HTTP_K8S_METRICS_FILLER << 3
-                                       | NGX_HTTP_K8S_METRICS_PB_BYTES);
-
-    if (list->left - NGX_HTTP_K8S_METRICS_FILLER_MIN < 128) {
-        list->left -= NGX_HTTP_K8S_METRICS_FILLER_MIN;
-        ngx_http_k8s_metrics_out_byte(out, (u_char) list->left);
-        return;
-    }
-
-    /* five bytes whatever the length: any remainder can be filled */
-
-    list->left -= NGX_HTTP_K8S_METRICS_FILLER_HEAD;
-
-    for (i = 0; i < 4; i++) {
-        ngx_http_k8s_metrics_out_byte(out, (u_char) (list->left >> (7 * i)
-                                                     | 0x80));
-    }
-
-    ngx_http_k8s_metrics_out_byte(out, (u_char) (list->left >> 28));
-}
-
-
-/* What it takes now and a little; or a sum, for one larger than a piece. */
-
-static size_t
-ngx_http_k8s_metrics_pb_form_bound(ngx_http_k8s_metrics_list_t *list,
-    const ngx_http_k8s_metrics_item_t *item)
-{
-    size_t                       n, mark;
-    ngx_uint_t                   i;
-    ngx_http_k8s_metrics_out_t  *out;
-
-    out = &list->out;
-    out->last = out->start;
-
-    mark = ngx_http_k8s_metrics_pb_put_begin(out, 2);
-    ngx_http_k8s_metrics_pb_members(out, list->query.kind, item);
-    ngx_http_k8s_metrics_pb_put_end(out, mark);
-
-    n = ngx_http_k8s_metrics_out_len(out)
-        + (item->nusages + 1) * NGX_HTTP_K8S_METRICS_PB_SLACK;
-
-    out->last = out->start;
-
-    if (!out->overflow) {
-        return n;
-    }
-
-    out->overflow = 0;
-
-    n = NGX_HTTP_K8S_METRICS_PB_FIXED + item->ns.len + item->name.len;
-
-    for (i = 0; i < item->nlabels; i++) {
-        n += NGX_HTTP_K8S_METRICS_PB_LABEL + item->labels[i].key.len
-             + item->labels[i].value.len;
-    }
-
-    for (i = 0; i < item->nusages; i++) {
-        n += NGX_HTTP_K8S_METRICS_PB_USAGE + item->usages[i].name.len;
-    }
-
-    return n;
-}
-
-
-static void
-ngx_http_k8s_metrics_pb_members(ngx_http_k8s_metrics_out_t *out,
-    ngx_uint_t kind, const ngx_http_k8s_metrics_item_t *item)
-{
-    size_t      mark;
-    ngx_uint_t  i;
-
-    ngx_http_k8s_metrics_pb_metadata(out, item);
+    ngx_http_k8s_metrics_pb_metadata(list, item);
 
     if (item->has_time) {
         ngx_http_k8s_metrics_pb_time(out, 2, item->timestamp / 1000000000);
@@ -349,7 +378,7 @@ ngx_http_k8s_metrics_pb_members(ngx_http_k8s_metrics_out_t *out,
                                        item->has_time ? item->window : 0);
     ngx_http_k8s_metrics_pb_put_end(out, mark);
 
-    if (kind == NGX_HTTP_K8S_METRICS_NODES) {
+    if (list->query.kind == NGX_HTTP_K8S_METRICS_NODES) {
         ngx_http_k8s_metrics_pb_usage(out, 4, &item->usages[0]);
         return;
     }
@@ -364,12 +393,14 @@ ngx_http_k8s_metrics_pb_members(ngx_http_k8s_metrics_out_t *out,
 
 
 static void
-ngx_http_k8s_metrics_pb_metadata(ngx_http_k8s_metrics_out_t *out,
+ngx_http_k8s_metrics_pb_metadata(ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item)
 {
-    size_t      meta, label;
-    ngx_uint_t  i;
+    size_t                       meta, label;
+    ngx_uint_t                   i;
+    ngx_http_k8s_metrics_out_t  *out;
 
+    out = &list->out;
     meta = ngx_http_k8s_metrics_pb_put_begin(out, 1);
 
     ngx_http_k8s_metrics_pb_put_str(out, 1, &item->name);
@@ -379,7 +410,7 @@ ngx_http_k8s_metrics_pb_metadata(ngx_http_k8s_metrics_out_t *out,
     ngx_http_k8s_metrics_pb_put_lit(out, 5, "");
     ngx_http_k8s_metrics_pb_put_lit(out, 6, "");
     ngx_http_k8s_metrics_pb_put_varint(out, 7, 0);
-    ngx_http_k8s_metrics_pb_time(out, 8, ngx_time());
+    ngx_http_k8s_metrics_pb_time(out, 8, list->now);
 
     for (i = 0; i < item->nlabels; i++) {
         label = ngx_http_k8s_metrics_pb_put_begin(out, 11);
@@ -409,11 +440,11 @@ static void
 ngx_http_k8s_metrics_pb_usage(ngx_http_k8s_metrics_out_t *out,
     ngx_uint_t number, const ngx_http_k8s_metrics_usage_t *usage)
 {
-    u_char            buf[NGX_HTTP_K8S_METRICS_QUANTITY_LEN];
-    ngx_str_t         value;
+    u_char                  buf[NGX_HTTP_K8S_METRICS_QUANTITY_LEN];
+    ngx_str_t               value;
 
-    static ngx_str_t  cpu = ngx_string("cpu");
-    static ngx_str_t  memory = ngx_string("memory");
+    static const ngx_str_t  cpu = ngx_string("cpu");
+    static const ngx_str_t  memory = ngx_string("memory");
 
     value.data = buf;
 
@@ -427,7 +458,7 @@ ngx_http_k8s_metrics_pb_usage(ngx_http_k8s_metrics_out_t *out,
 
 static void
 ngx_http_k8s_metrics_pb_quantity(ngx_http_k8s_metrics_out_t *out,
-    ngx_uint_t number, ngx_str_t *name, ngx_str_t *value)
+    ngx_uint_t number, const ngx_str_t *name, const ngx_str_t *value)
 {
     size_t  entry, quantity;
 

@@ -11,77 +11,124 @@
 #include "ngx_http_k8s_metrics_api_internal.h"
 
 
-#define NGX_HTTP_K8S_METRICS_NOT_ACCEPTABLE  406
-#define NGX_HTTP_K8S_METRICS_INVALID         422
+/* where the memory for one object begins: most fit */
+#define NGX_HTTP_K8S_METRICS_GET_MEM   4096
+
+
+typedef struct {
+    ngx_str_t      name;
+    ngx_uint_t     kind;
+    ngx_uint_t     namespaced;
+    ngx_str_t      unknown;     /* of what the cluster does not have */
+    ngx_str_t      metrics;     /* of what has no metrics */
+} ngx_http_k8s_metrics_resource_t;
 
 
 static ngx_int_t ngx_http_k8s_metrics_resource_form(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_form_t **form, ngx_uint_t *pretty);
-static ngx_int_t ngx_http_k8s_metrics_resource_get(ngx_http_request_t *r,
-    ngx_http_k8s_metrics_query_t *query, ngx_http_k8s_metrics_store_t *store,
-    const ngx_http_k8s_metrics_form_t *form, ngx_uint_t pretty);
-static ngx_int_t ngx_http_k8s_metrics_resource_none(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_query_t *query, ngx_uint_t known);
-static ngx_int_t ngx_http_k8s_metrics_resource_options(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_list_t *list);
+static ngx_int_t ngx_http_k8s_metrics_resource_list(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_resource_t *resource,
     const ngx_http_k8s_metrics_attrs_t *attrs);
-static ngx_int_t ngx_http_k8s_metrics_resource_limit(ngx_http_request_t *r);
-static ngx_int_t ngx_http_k8s_metrics_resource_match(ngx_http_request_t *r);
+static ngx_int_t ngx_http_k8s_metrics_resource_get(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_resource_t *resource);
+static ngx_int_t ngx_http_k8s_metrics_resource_none(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_resource_t *resource,
+    const ngx_http_k8s_metrics_query_t *query, ngx_uint_t known);
 static ngx_int_t ngx_http_k8s_metrics_resource_no_watch(ngx_http_request_t *r,
     const ngx_http_k8s_metrics_attrs_t *attrs);
 
+
+static const ngx_http_k8s_metrics_resource_t
+    ngx_http_k8s_metrics_resource_table[] =
+{
+    { ngx_string("nodes"), NGX_HTTP_K8S_METRICS_NODES, 0,
+      ngx_string("node"), ngx_string("nodemetrics") },
+
+    { ngx_string("pods"), NGX_HTTP_K8S_METRICS_PODS, 1,
+      ngx_string("pods"), ngx_string("podmetrics") },
+
+    { ngx_null_string, 0, 0, ngx_null_string, ngx_null_string }
+};
+
+
+/* A new form is one more row here. */
+
+static const ngx_http_k8s_metrics_form_t *const
+    ngx_http_k8s_metrics_forms[] =
+{
+    &ngx_http_k8s_metrics_form_json,
+    &ngx_http_k8s_metrics_form_pb,
+    NULL
+};
+
+
+/* NGX_DECLINED: no such resource; NGX_ABORT: not with this method. */
 
 ngx_int_t
 ngx_http_k8s_metrics_api_resource(ngx_http_request_t *r,
     ngx_http_k8s_metrics_api_conf_t *conf,
     const ngx_http_k8s_metrics_attrs_t *attrs)
 {
-    ngx_int_t                           rc;
-    ngx_uint_t                          pretty;
-    ngx_http_k8s_metrics_list_t        *list;
-    ngx_http_k8s_metrics_query_t        query;
-    const ngx_http_k8s_metrics_form_t  *form;
+    ngx_int_t                               rc;
+    ngx_http_k8s_metrics_list_t            *list;
+    const ngx_http_k8s_metrics_resource_t  *resource;
 
-    ngx_memzero(&query, sizeof(ngx_http_k8s_metrics_query_t));
-
-    if (attrs->resource.len == 5
-        && ngx_memcmp(attrs->resource.data, "nodes", 5) == 0)
+    for (resource = ngx_http_k8s_metrics_resource_table;
+         resource->name.len;
+         resource++)
     {
-        if (attrs->ns.len) {
-            return NGX_DECLINED;
+        if (resource->name.len == attrs->resource.len
+            && ngx_memcmp(resource->name.data, attrs->resource.data,
+                          resource->name.len)
+               == 0)
+        {
+            break;
         }
+    }
 
-        query.kind = NGX_HTTP_K8S_METRICS_NODES;
+    /* an object in a namespace needs it, one that is in none has none */
 
-    } else if (attrs->resource.len == 4
-               && ngx_memcmp(attrs->resource.data, "pods", 4) == 0)
+    if (resource->name.len == 0 || attrs->nparts > 2
+        || (attrs->ns.len && !resource->namespaced)
+        || (attrs->ns.len == 0 && resource->namespaced && attrs->nparts == 2)
+        || (attrs->verb.len == 5
+            && (ngx_memcmp(attrs->verb.data, "proxy", 5) == 0
+                || (ngx_memcmp(attrs->verb.data, "watch", 5) == 0
+                    && !attrs->watch))))
     {
-        /* a pod is in a namespace; nparts counts what stands in the path */
-
-        if (attrs->nparts > 1 && attrs->ns.len == 0) {
-            return NGX_DECLINED;
-        }
-
-        query.kind = NGX_HTTP_K8S_METRICS_PODS;
-
-    } else {
         return NGX_DECLINED;
     }
 
-    if (attrs->watch && attrs->nparts == 1) {
-        return ngx_http_k8s_metrics_resource_no_watch(r, attrs);
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_ABORT;
     }
 
-    rc = ngx_http_k8s_metrics_resource_form(r, &form, &pretty);
+    list = ngx_pcalloc(r->pool, sizeof(ngx_http_k8s_metrics_list_t));
+    if (list == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_k8s_metrics_resource_form(r, list);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_k8s_metrics_answer_error(r,
-                     NGX_HTTP_K8S_METRICS_NOT_ACCEPTABLE,
-                     "only the following media types are accepted: "
-                     "application/json, application/vnd.kubernetes.protobuf");
+        return ngx_http_k8s_metrics_api_not_acceptable(r);
     }
 
     if (rc != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (attrs->nparts == 1) {
+        rc = ngx_http_k8s_metrics_api_options(r, attrs);
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+
+        if (attrs->watch) {
+            return ngx_http_k8s_metrics_resource_no_watch(r, attrs);
+        }
     }
 
     if (!ngx_http_k8s_metrics_store_complete(conf->store)) {
@@ -91,35 +138,19 @@ ngx_http_k8s_metrics_api_resource(ngx_http_request_t *r,
                                    "not been listed yet");
     }
 
-    query.ns = attrs->ns;
-    query.now = ngx_current_msec;
-    query.max_age = conf->sample_max_age;
-
-    if (attrs->nparts > 1) {
-        query.name = attrs->name;
-        return ngx_http_k8s_metrics_resource_get(r, &query, conf->store, form,
-                                                 pretty);
-    }
-
-    rc = ngx_http_k8s_metrics_resource_options(r, attrs);
-    if (rc != NGX_DECLINED) {
-        return rc;
-    }
-
-    list = ngx_pcalloc(r->pool, sizeof(ngx_http_k8s_metrics_list_t));
-    if (list == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    list->request = r;
     list->store = conf->store;
-    list->form = form;
-    list->pretty = pretty;
-    list->query = query;
-    list->labels = &attrs->labels;
-    list->fields = &attrs->fields;
+    list->query.kind = resource->kind;
+    list->query.ns = attrs->ns;
+    list->query.now = ngx_current_msec;
+    list->query.max_age = conf->sample_max_age;
 
-    return ngx_http_k8s_metrics_list_send(r, list);
+    if (attrs->nparts == 1) {
+        return ngx_http_k8s_metrics_resource_list(r, list, resource, attrs);
+    }
+
+    list->query.name = attrs->name;
+
+    return ngx_http_k8s_metrics_resource_get(r, list, resource);
 }
 
 
@@ -127,24 +158,18 @@ ngx_http_k8s_metrics_api_resource(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_k8s_metrics_resource_form(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_form_t **form, ngx_uint_t *pretty)
+    ngx_http_k8s_metrics_list_t *list)
 {
-    ngx_int_t                                  rc;
-    ngx_uint_t                                 i;
-    ngx_http_k8s_metrics_offer_t               offer;
-    ngx_http_k8s_metrics_accepted_t            accepted;
-
-    static const ngx_http_k8s_metrics_form_t  *forms[] = {
-        &ngx_http_k8s_metrics_form_json,
-        &ngx_http_k8s_metrics_form_pb,
-        NULL
-    };
+    ngx_int_t                         rc;
+    ngx_uint_t                        i;
+    ngx_http_k8s_metrics_offer_t      offer;
+    ngx_http_k8s_metrics_accepted_t   accepted;
 
     offer.media = 0;
     offer.as = 0;
 
-    for (i = 0; forms[i]; i++) {
-        offer.media |= 1 << forms[i]->media;
+    for (i = 0; ngx_http_k8s_metrics_forms[i]; i++) {
+        offer.media |= 1 << ngx_http_k8s_metrics_forms[i]->media;
     }
 
     rc = ngx_http_k8s_metrics_answer_negotiate(r, &offer, &accepted);
@@ -152,36 +177,65 @@ ngx_http_k8s_metrics_resource_form(ngx_http_request_t *r,
         return rc;
     }
 
-    for (i = 0; forms[i]; i++) {
-        if (forms[i]->media == accepted.media) {
-            *form = forms[i];
+    for (i = 0; ngx_http_k8s_metrics_forms[i]; i++) {
+        if (ngx_http_k8s_metrics_forms[i]->media == accepted.media) {
+            list->form = ngx_http_k8s_metrics_forms[i];
         }
     }
 
-    *pretty = accepted.pretty;
+    list->pretty = accepted.pretty;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_k8s_metrics_resource_get(ngx_http_request_t *r,
-    ngx_http_k8s_metrics_query_t *query, ngx_http_k8s_metrics_store_t *store,
-    const ngx_http_k8s_metrics_form_t *form, ngx_uint_t pretty)
+ngx_http_k8s_metrics_resource_list(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_resource_t *resource,
+    const ngx_http_k8s_metrics_attrs_t *attrs)
 {
-    size_t                         size;
-    ngx_int_t                      rc;
-    ngx_str_t                      body;
-    ngx_http_k8s_metrics_out_t     out;
-    ngx_http_k8s_metrics_item_t    item;
-    ngx_http_k8s_metrics_batch_t   batch;
+    ngx_str_t  *name, *ns;
 
-    /* most pods fit the first try */
+    list->labels = &attrs->labels;
+    list->fields = &attrs->fields;
+
+    /* selectors that spare the walk; they are applied all the same */
+
+    ns = ngx_http_k8s_metrics_selector_exact(&attrs->fields,
+                                             "metadata.namespace");
+
+    if (resource->namespaced && ns && list->query.ns.len == 0) {
+        list->query.ns = *ns;
+    }
+
+    name = ngx_http_k8s_metrics_selector_exact(&attrs->fields,
+                                               "metadata.name");
+
+    if (name && (list->query.ns.len || !resource->namespaced)) {
+        list->query.name = *name;
+    }
+
+    return ngx_http_k8s_metrics_list_send(r, list);
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_resource_get(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_resource_t *resource)
+{
+    size_t                        size;
+    ngx_int_t                     rc;
+    ngx_str_t                     body;
+    ngx_http_k8s_metrics_out_t   *out;
+    ngx_http_k8s_metrics_item_t   item;
+    ngx_http_k8s_metrics_batch_t  batch;
 
     batch.items = &item;
     batch.max = 1;
 
-    for (size = 4096; ; size *= 16) {
+    for (size = NGX_HTTP_K8S_METRICS_GET_MEM; ; size *= 16) {
 
         batch.size = size;
         batch.mem = ngx_palloc(r->pool, size);
@@ -190,35 +244,40 @@ ngx_http_k8s_metrics_resource_get(ngx_http_request_t *r,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        rc = ngx_http_k8s_metrics_store_get(store, query, &batch);
+        rc = ngx_http_k8s_metrics_store_get(list->store, &list->query, &batch);
 
         if (rc != NGX_BUSY || size > NGX_HTTP_K8S_METRICS_PIECE_MAX) {
             break;
         }
+
+        (void) ngx_pfree(r->pool, batch.mem);
     }
 
     if (rc != NGX_OK) {
-        return ngx_http_k8s_metrics_resource_none(r, query,
+        return ngx_http_k8s_metrics_resource_none(r, resource, &list->query,
                                                   rc != NGX_ABORT);
     }
 
-    if (ngx_http_k8s_metrics_out_create(&out, r->pool, 1024,
+    out = &list->out;
+
+    if (ngx_http_k8s_metrics_out_create(out, r->pool, 1024,
                                         NGX_HTTP_K8S_METRICS_PIECE_MAX)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    form->object(&out, query->kind, &item, pretty);
+    list->now = ngx_time();
+    list->form->object(list, &item);
 
-    if (out.overflow) {
+    if (out->overflow) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    body.data = out.start;
-    body.len = ngx_http_k8s_metrics_out_len(&out);
+    body.data = out->start;
+    body.len = ngx_http_k8s_metrics_out_len(out);
 
-    ngx_http_k8s_metrics_answer_content_type(r, form->media);
+    ngx_http_k8s_metrics_answer_content_type(r, list->form->media);
 
     return ngx_http_k8s_metrics_answer_send(r, NGX_HTTP_OK, &body);
 }
@@ -228,9 +287,11 @@ ngx_http_k8s_metrics_resource_get(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_k8s_metrics_resource_none(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_resource_t *resource,
     const ngx_http_k8s_metrics_query_t *query, ngx_uint_t known)
 {
     u_char                         *p;
+    size_t                          size;
     ngx_http_k8s_metrics_status_t   status;
 
     ngx_memzero(&status, sizeof(ngx_http_k8s_metrics_status_t));
@@ -239,203 +300,30 @@ ngx_http_k8s_metrics_resource_none(ngx_http_request_t *r,
     status.reason = ngx_http_k8s_metrics_status_reason(NGX_HTTP_NOT_FOUND);
     status.details = 1;
     status.name = query->name;
+    status.kind = resource->unknown;
 
-    p = ngx_pnalloc(r->pool, query->ns.len + query->name.len + 256);
+    size = 2 * (query->ns.len + query->name.len) + 128;
+
+    p = ngx_pnalloc(r->pool, size);
     if (p == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (!known) {
-        if (query->kind == NGX_HTTP_K8S_METRICS_NODES) {
-            ngx_str_set(&status.kind, "node");
+    if (known) {
+        ngx_str_set(&status.group, NGX_HTTP_K8S_METRICS_GROUP);
+        status.kind = resource->metrics;
 
-        } else {
-            ngx_str_set(&status.kind, "pods");
-        }
-
-        status.message.data = p;
-        status.message.len = ngx_sprintf(p, "%V \"%V\" not found",
-                                         &status.kind, &status.name)
-                             - p;
-
-        return ngx_http_k8s_metrics_answer_status(r, &status);
-    }
-
-    ngx_str_set(&status.group, NGX_HTTP_K8S_METRICS_GROUP);
-
-    if (query->kind == NGX_HTTP_K8S_METRICS_NODES) {
-        ngx_str_set(&status.kind, "nodemetrics");
-
-    } else {
-        ngx_str_set(&status.kind, "podmetrics");
-
-        status.name.data = p;
-        p = ngx_sprintf(p, "%V/%V", &query->ns, &query->name);
-        status.name.len = p - status.name.data;
-
-        p = ngx_pnalloc(r->pool, status.name.len + 256);
-        if (p == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        if (resource->namespaced) {
+            status.name.data = p;
+            p = ngx_sprintf(p, "%V/%V", &query->ns, &query->name);
+            status.name.len = p - status.name.data;
         }
     }
 
     status.message.data = p;
-    status.message.len = ngx_sprintf(p, "%V.%V \"%V\" not found",
-                                     &status.kind, &status.group,
-                                     &status.name)
-                         - p;
-
-    return ngx_http_k8s_metrics_answer_status(r, &status);
-}
-
-
-/* NGX_DECLINED when the list's options are fine, else what was answered. */
-
-static ngx_int_t
-ngx_http_k8s_metrics_resource_options(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_attrs_t *attrs)
-{
-    ngx_int_t                                  rc;
-    ngx_str_t                                 *key;
-    ngx_uint_t                                 i;
-
-    static ngx_str_t                           name =
-        ngx_string("metadata.name");
-    static ngx_str_t                           ns =
-        ngx_string("metadata.namespace");
-
-    rc = ngx_http_k8s_metrics_resource_limit(r);
-    if (rc != NGX_DECLINED) {
-        return rc;
-    }
-
-    rc = ngx_http_k8s_metrics_resource_match(r);
-    if (rc != NGX_DECLINED) {
-        return rc;
-    }
-
-    if (attrs->label_error.len) {
-        return ngx_http_k8s_metrics_answer_error(r, NGX_HTTP_BAD_REQUEST,
-                                                 "%V", &attrs->label_error);
-    }
-
-    if (attrs->field_error.len) {
-        return ngx_http_k8s_metrics_answer_error(r, NGX_HTTP_BAD_REQUEST,
-                                                 "%V", &attrs->field_error);
-    }
-
-    for (i = 0; i < attrs->fields.nelts; i++) {
-        key = &attrs->fields.elts[i].key;
-
-        if ((key->len == name.len
-             && ngx_memcmp(key->data, name.data, name.len) == 0)
-            || (key->len == ns.len
-                && ngx_memcmp(key->data, ns.data, ns.len) == 0))
-        {
-            continue;
-        }
-
-        return ngx_http_k8s_metrics_answer_error(r, NGX_HTTP_BAD_REQUEST,
-                    "\"%V\" is not a known field selector: only "
-                    "\"metadata.name\", \"metadata.namespace\"", key);
-    }
-
-    return NGX_DECLINED;
-}
-
-
-/* Only that it is a number: the whole list is always given. */
-
-static ngx_int_t
-ngx_http_k8s_metrics_resource_limit(ngx_http_request_t *r)
-{
-    u_char      *p, *last;
-    ngx_int_t    rc;
-    ngx_str_t    limit;
-    ngx_uint_t   digits;
-
-    rc = ngx_http_k8s_metrics_query(r->pool, &r->args, "limit", 0, &limit);
-
-    if (rc == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (rc == NGX_DECLINED || limit.len == 0) {
-        return NGX_DECLINED;
-    }
-
-    p = limit.data;
-    last = p + limit.len;
-    digits = 0;
-
-    if (*p == '-' || *p == '+') {
-        p++;
-    }
-
-    for ( /* void */ ; p < last && *p >= '0' && *p <= '9'; p++) {
-        digits++;
-    }
-
-    if (digits == 0 || p != last) {
-        return ngx_http_k8s_metrics_answer_error(r, NGX_HTTP_BAD_REQUEST,
-                        "strconv.ParseInt: parsing \"%V\": invalid syntax",
-                        &limit);
-    }
-
-    if (digits > 18) {
-        return ngx_http_k8s_metrics_answer_error(r, NGX_HTTP_BAD_REQUEST,
-                        "strconv.ParseInt: parsing \"%V\": value out of range",
-                        &limit);
-    }
-
-    return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_k8s_metrics_resource_match(ngx_http_request_t *r)
-{
-    ngx_int_t                      match, version;
-    ngx_str_t                      value;
-    ngx_http_k8s_metrics_cause_t   cause;
-    ngx_http_k8s_metrics_status_t  status;
-
-    match = ngx_http_k8s_metrics_query(r->pool, &r->args,
-                                       "resourceVersionMatch", 0, &value);
-    if (match == NGX_OK && value.len == 0) {
-        match = NGX_DECLINED;
-    }
-
-    version = ngx_http_k8s_metrics_query(r->pool, &r->args, "resourceVersion",
-                                         0, &value);
-
-    if (match == NGX_ERROR || version == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (match == NGX_DECLINED || (version == NGX_OK && value.len)) {
-        return NGX_DECLINED;
-    }
-
-    ngx_memzero(&cause, sizeof(ngx_http_k8s_metrics_cause_t));
-    ngx_memzero(&status, sizeof(ngx_http_k8s_metrics_status_t));
-
-    ngx_str_set(&cause.reason, "FieldValueForbidden");
-    ngx_str_set(&cause.message, "Forbidden: resourceVersionMatch is forbidden "
-                                "unless resourceVersion is provided");
-    ngx_str_set(&cause.field, "resourceVersionMatch");
-
-    status.code = NGX_HTTP_K8S_METRICS_INVALID;
-    status.reason = ngx_http_k8s_metrics_status_reason(status.code);
-    ngx_str_set(&status.message, "ListOptions.meta.k8s.io \"\" is invalid: "
-                                 "resourceVersionMatch: Forbidden: "
-                                 "resourceVersionMatch is forbidden unless "
-                                 "resourceVersion is provided");
-    status.details = 1;
-    ngx_str_set(&status.group, "meta.k8s.io");
-    ngx_str_set(&status.kind, "ListOptions");
-    status.ncauses = 1;
-    status.causes = &cause;
+    p = ngx_sprintf(p, "%V%s%V \"%V\" not found", &status.kind,
+                    known ? "." : "", &status.group, &status.name);
+    status.message.len = p - status.message.data;
 
     return ngx_http_k8s_metrics_answer_status(r, &status);
 }

@@ -81,7 +81,7 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
     ngx_memzero(&fc, sizeof(ngx_http_k8s_metrics_fetch_conf_t));
 
     ngx_str_set(&fc.method, "GET");
-    ngx_str_set(&fc.headers, "Accept: text/plain;version=0.0.4\r\n"
+    ngx_str_set(&fc.headers, "Accept: */*\r\n"
                              "User-Agent: ngx_http_k8s_metrics\r\n");
 
     fc.uri = k->path;

@@ -1,0 +1,337 @@
+package ApiTest;
+
+# nginx with the module beside a stand-in cluster, in a folder of its own, and
+# curl as the client.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use JSON::PP ();
+use POSIX ();
+use Time::HiRes qw(time sleep);
+
+use Exporter qw(import);
+our @EXPORT_OK = qw(wait_for);
+
+my $root = abs_path(dirname(__FILE__) . '/../../..');
+
+
+# polls until the sub returns true; what it last returned after "limit" s
+
+sub wait_for {
+    my ($limit, $sub) = @_;
+
+    my $end = time + $limit;
+    my $r;
+
+    while (!($r = $sub->()) && time < $end) {
+        sleep 0.1;
+    }
+
+    return $r;
+}
+
+
+# standin: flags of the stand-in; http, server: lines of nginx.conf in its
+# block; extra: more servers, with DIR and ADDR filled in
+
+sub new {
+    my ($class, %o) = @_;
+
+    my $dir = tempdir(CLEANUP => 1);
+    chmod 0755, $dir;
+
+    # an address and a kubelet port for each run: several may go on at once
+    my $net = sprintf('127.60.%d', 1 + $$ % 250);
+
+    my $self = bless { dir => $dir, owner => $$, addr => "$net.251",
+        api => "$net.250:8600", control => "$net.250:8601",
+        kubelet => "$net.1", kubelet_port => 8620 + $$ % 60,
+        workers => 1, resolution => '10s', %o }, $class;
+
+    return $self;
+}
+
+sub dir { return $_[0]{dir} }
+
+sub start {
+    my ($self) = @_;
+
+    $self->start_standin;
+    $self->start_nginx;
+
+    return $self;
+}
+
+sub start_standin {
+    my ($self) = @_;
+
+    my $bin = ($ENV{BUILD} || "$root/build") . '/standin';
+    my $d = "$self->{dir}/standin";
+
+    my $pid = fork() // die "fork: $!";
+
+    if ($pid == 0) {
+        open(STDERR, '>', "$self->{dir}/standin.log");
+        open(STDOUT, '>&', \*STDERR);
+        exec $bin, '-dir', $d, '-api', $self->{api},
+            '-control', $self->{control}, '-kubelet-first', $self->{kubelet},
+            '-kubelet-port', $self->{kubelet_port},
+            '-life', '20m', @{ $self->{standin} // [] }
+            or POSIX::_exit(127);
+    }
+
+    $self->{standin_pid} = $pid;
+
+    wait_for(30, sub { -e "$d/ready" || waitpid($pid, POSIX::WNOHANG()) });
+    die "the stand-in did not start: " . slurp("$self->{dir}/standin.log")
+        if !-e "$d/ready";
+}
+
+sub slurp {
+    my ($name) = @_;
+    open(my $fh, '<', $name) or return '';
+    local $/;
+    return scalar <$fh>;
+}
+
+sub conf {
+    my ($self) = @_;
+
+    my $module = $ENV{MODULE} || "$root/build/ngx_http_k8s_metrics_module.so";
+    my $d = $self->{dir};
+    my %o = (http => '', server => '', extra => '', %$self);
+
+    $o{extra} =~ s/\bADDR\b/$o{addr}/g;
+    $o{extra} =~ s/\bDIR\b/$d/g;
+
+    open(my $fh, '>', "$d/nginx.conf") or die "nginx.conf: $!";
+    print $fh <<"END";
+load_module $module;
+daemon off;
+worker_processes $o{workers};
+worker_rlimit_nofile 8192;
+pid $d/nginx.pid;
+error_log $d/error.log info;
+
+events {
+    worker_connections 2048;
+}
+
+http {
+    access_log off;
+    client_body_temp_path $d/client_body;
+    proxy_temp_path $d/proxy;
+    fastcgi_temp_path $d/fastcgi;
+    uwsgi_temp_path $d/uwsgi;
+    scgi_temp_path $d/scgi;
+
+    k8s_metrics_zone zone:64m;
+    k8s_metrics_apiserver kubeconfig=$d/standin/kubeconfig;
+    k8s_metrics_resolution $o{resolution};
+    k8s_metrics_kubelet_port $o{kubelet_port};
+    k8s_metrics_kubelet_certificate_authority $d/standin/kubelet-ca.crt;
+    k8s_metrics_requestheader_client_ca $d/standin/requestheader-ca.crt;
+    k8s_metrics_requestheader_allowed_names front-proxy-client;
+    k8s_metrics_client_ca $d/standin/ca.crt;
+    $o{http}
+
+    server {
+        listen $o{addr}:8602 ssl http2;
+        large_client_header_buffers 4 1100k;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_certificate $d/standin/serving.crt;
+        ssl_certificate_key $d/standin/serving.key;
+        $o{server}
+
+        location / {
+            k8s_metrics_auth on;
+            k8s_metrics;
+        }
+    }
+
+    server {
+        listen $o{addr}:8603;
+
+        location / {
+            k8s_metrics_auth off;
+            k8s_metrics;
+        }
+    }
+    $o{extra}
+}
+END
+    close $fh;
+
+    return "$d/nginx.conf";
+}
+
+sub start_nginx {
+    my ($self) = @_;
+
+    my $conf = $self->conf;
+    my $nginx = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
+    my $pid = fork() // die "fork: $!";
+
+    if ($pid == 0) {
+        exec $nginx, '-c', $conf, '-e', "$self->{dir}/error.log"
+            or POSIX::_exit(127);
+    }
+
+    $self->{pid} = $pid;
+
+    my $ended;
+
+    wait_for(20, sub {
+        $ended = waitpid($pid, POSIX::WNOHANG()) == $pid;
+        return $ended || IO::Socket::INET->new(PeerAddr => $self->{addr},
+            PeerPort => 8603, Proto => 'tcp', Timeout => 1);
+    });
+
+    if ($ended) {
+        delete $self->{pid};
+        die "nginx ended:\n" . $self->log;
+    }
+}
+
+# every node that can be scraped has been so often enough
+sub ready {
+    my ($self, $limit) = @_;
+
+    return wait_for($limit // 60, sub {
+        return $self->get(path => '/readyz')->{body} eq 'ok';
+    });
+}
+
+# the exit code; undef when it had to be killed
+sub stop {
+    my ($self, $signal) = @_;
+
+    my $pid = delete $self->{pid} or return;
+
+    kill $signal // 'QUIT', $pid;
+
+    return $? >> 8
+        if wait_for(20, sub { waitpid($pid, POSIX::WNOHANG()) == $pid });
+
+    kill 'KILL', $pid;
+    waitpid($pid, 0);
+
+    return undef;
+}
+
+sub workers {
+    my ($self) = @_;
+
+    my @pids;
+
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        my $line = slurp($stat);
+        push @pids, $1
+            if $line =~ /^(\d+) \(.*\) \S (\d+) / && $2 == $self->{pid};
+    }
+
+    return sort { $a <=> $b } @pids;
+}
+
+sub log {
+    my ($self, $match) = @_;
+
+    my @lines = split /^/, slurp("$self->{dir}/error.log");
+
+    @lines = grep { $_ =~ $match } @lines if defined $match;
+
+    return wantarray ? @lines : join '', @lines;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+
+    return if $self->{owner} != $$;
+
+    local $?;
+    $self->stop('TERM');
+
+    if (my $pid = $self->{standin_pid}) {
+        kill 'TERM', $pid;
+        waitpid($pid, 0);
+    }
+}
+
+
+# --- the stand-in's control calls -------------------------------------------
+
+sub control {
+    my ($self, $path, $data, $method) = @_;
+
+    my @args;
+
+    if (defined $data) {
+        my $file = "$self->{dir}/control.json";
+
+        open(my $out, '>', $file) or die "$file: $!";
+        print $out JSON::PP::encode_json($data);
+        close $out;
+
+        @args = ('-X', $method // 'POST', '--data-binary', '@' . $file);
+    }
+
+    open(my $fh, '-|', 'curl', '-sS', '-f', @args,
+         "http://$self->{control}$path") or die "curl: $!";
+    local $/;
+    my $body = <$fh>;
+    close $fh or die "control $path failed";
+
+    return length($body // '') ? JSON::PP::decode_json($body) : undef;
+}
+
+
+# --- a client ---------------------------------------------------------------
+
+# path, method, cert (as in the stand-in's folder), headers (a list of lines),
+# plain (no TLS), args (of curl); the answer: status, headers, body
+
+sub get {
+    my ($self, %q) = @_;
+
+    my $base = $q{cert} || $q{tls} ? "https://$self->{addr}:8602"
+                                   : "http://$self->{addr}:8603";
+    my @args = ('-A', 'test', '-H', 'Accept:');
+    my $method = $q{method} // 'GET';
+
+    push @args, '--cert', "$self->{dir}/standin/$q{cert}.crt",
+        '--key', "$self->{dir}/standin/$q{cert}.key" if $q{cert};
+    push @args, $method eq 'HEAD' ? '-I' : ('-X', $method);
+    push @args, map { ('-H', $_) } @{ $q{headers} // [] };
+    push @args, @{ $q{args} // [] };
+
+    open(my $fh, '-|', 'curl', '-sS', '-k', '-i', '-m', 30, '--path-as-is',
+         @args, "$base$q{path}") or die "curl: $!";
+    binmode $fh;
+    local $/;
+    my $text = <$fh> // '';
+    close $fh;
+
+    return { status => 0, headers => [], body => '', code => $? >> 8 }
+        if $text !~ s/^(HTTP\S+ (\d+).*?)\r\n\r\n//s;
+
+    my ($head, $status) = ($1, $2);
+    my @headers = map { /^([^:]+): ?(.*)$/ ? lc($1) . ": $2" : () }
+        split /\r\n/, $head;
+
+    return { status => $status, headers => \@headers, body => $text,
+             code => $? >> 8 };
+}
+
+sub header {
+    my ($r, $name) = @_;
+    my @v = map { /^\Q$name\E: (.*)$/ ? $1 : () } @{ $r->{headers} };
+    return wantarray ? @v : $v[0];
+}
+
+
+1;
