@@ -231,6 +231,96 @@ sub pb {
 
 is_deeply([ decoded_names(fetch("$plain/pods")) ], \@want, 'it is JSON');
 
+# each with the labels and the figures of the stand-in's truth
+
+my %truth = map { ("$_->{namespace}/$_->{name}", $_) }
+                @{ $t->control('/truth?kind=pods') };
+
+sub number {
+    my ($s) = @_;
+    my %unit = ('' => 1e9, n => 1, u => 1e3, m => 1e6, Ki => 1024,
+                Mi => 1048576);
+    return ($s // '') =~ /^(\d+)(n|u|m|Ki|Mi|)$/ ? $1 * $unit{$2} : -1;
+}
+
+# items are [ key, labels, { container => [ cpu, memory ] } ]; what is wrong,
+# ten at most
+
+sub untrue {
+    my (@items) = @_;
+
+    my @wrong = @items == PODS ? () : (@items . ' items');
+
+    for my $item (@items) {
+        my ($key, $labels, $have) = @$item;
+        my $want = $truth{$key};
+        my %c = map { ($_->{name}, $_) } @{ $want->{containers} };
+        my $same = "@{[ sort %$labels ]}" eq "@{[ sort %{ $want->{labels} } ]}"
+            && "@{[ sort keys %$have ]}" eq "@{[ sort keys %c ]}";
+
+        for my $name ($same ? keys %c : ()) {
+            my ($cpu, $memory) = map { number($_) } @{ $have->{$name} };
+            my $rate = $c{$name}{cpuNanocores};
+
+            $same &&= $memory == $c{$name}{memoryBytes}
+                      && abs($cpu - $rate) <= $rate / 1000;
+        }
+
+        push @wrong, $json->canonical->encode([ $item, $want ]) if !$same;
+    }
+
+    return splice @wrong, 0, 10;
+}
+
+sub json_items {
+    my ($body) = @_;
+    my $o = eval { $json->decode($body) } or return;
+    return map {
+        my $i = $_;
+        [ "$i->{metadata}{namespace}/$i->{metadata}{name}",
+          $i->{metadata}{labels} // {},
+          { map { ($_->{name}, [ @{ $_->{usage} }{qw(cpu memory)} ]) }
+                @{ $i->{containers} } } ]
+    } @{ $o->{items} };
+}
+
+# the values of a field that comes more than once
+sub all {
+    my ($n, $s) = @_;
+    return map { $_->[0] == $n ? $_->[1] : () } pb($s);
+}
+
+sub pb_items {
+    my ($s) = @_;
+
+    my @items;
+    my ($list) = all(2, substr $s, 4);
+
+    for my $i (all(2, $list)) {
+        my ($meta) = all(1, $i);
+        my ($name, $ns) = (all(1, $meta), all(3, $meta));
+        my %labels = map { (all(1, $_), all(2, $_)) } all(11, $meta);
+        my %have;
+
+        for my $c (all(4, $i)) {
+            my %usage = map { (all(1, $_), all(1, (all(2, $_))[0])) }
+                            all(2, $c);
+            $have{ (all(1, $c))[0] } = [ @usage{qw(cpu memory)} ];
+        }
+
+        push @items, [ "$ns/$name", \%labels, \%have ];
+    }
+
+    return @items;
+}
+
+is_deeply([ untrue(json_items(fetch("$tls/pods", '--http2'))) ], [],
+          'HTTP/2, each as it is');
+is_deeply([ untrue(json_items(fetch("$plain/pods?pretty=1"))) ], [],
+          'indented, each as it is');
+is_deeply([ untrue(pb_items(fetch("$tls/pods", '--http1.1', '-H', $pb))) ],
+          [], 'protobuf, each as it is');
+
 my $pretty = fetch("$plain/pods?pretty=1");
 is_deeply([ decoded_names($pretty) ], \@want, 'indented, all of it in order');
 like($pretty, qr/^\{\n  "kind": "PodMetricsList",\n/, 'and indented');

@@ -346,7 +346,7 @@ sub item {
 
         push @wrong, "$key $c->{name}: cpu $c->{usage}{cpu}, not "
             . $w->{cpuNanocores} . 'n'
-            if abs($cpu - $w->{cpuNanocores}) > $w->{cpuNanocores} / 100;
+            if abs($cpu - $w->{cpuNanocores}) > $w->{cpuNanocores} / 1000;
         push @wrong, "$key $c->{name}: memory $c->{usage}{memory}, not "
             . $w->{memoryBytes}
             if number($c->{usage}{memory}) != $w->{memoryBytes};
