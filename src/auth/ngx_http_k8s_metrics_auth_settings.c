@@ -192,7 +192,7 @@ ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
     rc = ngx_http_k8s_metrics_store_get_setting(auth->store,
                                             NGX_HTTP_K8S_METRICS_SETTING_AUTH,
                                             pool, &bytes, &generation);
-    if (rc == NGX_ERROR) {
+    if (rc == NGX_ERROR || rc == NGX_AGAIN) {
         ngx_destroy_pool(pool);
         return;
     }

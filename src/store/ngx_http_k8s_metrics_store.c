@@ -173,12 +173,6 @@ ngx_http_k8s_metrics_store_afresh_locked(ngx_http_k8s_metrics_store_t *store)
 
     zone->nodes_version++;
 
-    for (i = 0; i < NGX_HTTP_K8S_METRICS_SETTINGS; i++) {
-        if (zone->setting_generation[i]) {
-            zone->setting_generation[i]++;
-        }
-    }
-
     ngx_memory_barrier();
     zone->dirty = 0;
 }

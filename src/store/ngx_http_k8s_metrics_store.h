@@ -179,7 +179,11 @@ ngx_int_t ngx_http_k8s_metrics_store_put_setting(
 ngx_uint_t ngx_http_k8s_metrics_store_setting_generation(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t key);
 
-/* Copies a setting into pool memory; NGX_OK, NGX_DECLINED, NGX_ERROR. */
+/*
+ * Copies a setting into pool memory.  NGX_OK, NGX_DECLINED (it is empty),
+ * NGX_AGAIN (not put since the zone began afresh: what a caller has from
+ * before still holds), NGX_ERROR (no memory).
+ */
 ngx_int_t ngx_http_k8s_metrics_store_get_setting(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t key, ngx_pool_t *pool,
     ngx_str_t *bytes, ngx_uint_t *generation);

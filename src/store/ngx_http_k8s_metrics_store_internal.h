@@ -30,7 +30,7 @@
  * and 24 for each kilobyte of the zone or less, for what leads to names.
  */
 
-#define NGX_HTTP_K8S_METRICS_LAYOUT     2
+#define NGX_HTTP_K8S_METRICS_LAYOUT     3
 #define NGX_HTTP_K8S_METRICS_GRANULE    16
 #define NGX_HTTP_K8S_METRICS_CLASSES    128
 #define NGX_HTTP_K8S_METRICS_LEAF       128
@@ -158,6 +158,7 @@ typedef struct {
 
     uint32_t                         setting[NGX_HTTP_K8S_METRICS_SETTINGS];
     uint32_t                         setting_len[NGX_HTTP_K8S_METRICS_SETTINGS];
+    uint32_t                         setting_put[NGX_HTTP_K8S_METRICS_SETTINGS];
 
     uint64_t                         node_points;
     uint64_t                         container_points;

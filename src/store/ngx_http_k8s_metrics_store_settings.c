@@ -76,8 +76,8 @@ ngx_http_k8s_metrics_store_put_setting(ngx_http_k8s_metrics_store_t *store,
     off = content->setting[key];
     rc = NGX_DECLINED;
 
-    if (store->zone->setting_generation[key] && content->setting_len[key]
-        == bytes->len
+    if (content->setting_put[key]
+        && content->setting_len[key] == bytes->len
         && (off == 0
             || ngx_memcmp(ngx_http_k8s_metrics_store_ptr(store, off),
                           bytes->data, bytes->len) == 0))
@@ -103,6 +103,7 @@ ngx_http_k8s_metrics_store_put_setting(ngx_http_k8s_metrics_store_t *store,
                                            content->setting_len[key]);
     content->setting[key] = off;
     content->setting_len[key] = (uint32_t) bytes->len;
+    content->setting_put[key] = 1;
     store->zone->setting_generation[key]++;
     rc = NGX_OK;
 
@@ -127,7 +128,7 @@ ngx_http_k8s_metrics_store_get_setting(ngx_http_k8s_metrics_store_t *store,
     ngx_uint_t key, ngx_pool_t *pool, ngx_str_t *bytes, ngx_uint_t *generation)
 {
     size_t                           size;
-    uint32_t                         len;
+    uint32_t                         len, put;
     ngx_http_k8s_metrics_content_t  *content;
 
     content = &store->zone->content;
@@ -145,6 +146,7 @@ ngx_http_k8s_metrics_store_get_setting(ngx_http_k8s_metrics_store_t *store,
         ngx_http_k8s_metrics_store_lock_read(store);
 
         len = content->setting_len[key];
+        put = content->setting_put[key];
 
         if (len <= size) {
             *generation = store->zone->setting_generation[key];
@@ -161,7 +163,7 @@ ngx_http_k8s_metrics_store_get_setting(ngx_http_k8s_metrics_store_t *store,
         ngx_http_k8s_metrics_store_unlock(store);
 
         if (len <= size) {
-            return len ? NGX_OK : NGX_DECLINED;
+            return len ? NGX_OK : put ? NGX_DECLINED : NGX_AGAIN;
         }
     }
 }

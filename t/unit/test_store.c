@@ -259,7 +259,8 @@ test_reset(void)
     store_t                     *store, other;
     u_char                       buf[32];
     ngx_str_t                    s;
-    ngx_uint_t                   generation;
+    ngx_uint_t                   generation, now;
+    ngx_pool_t                  *pool;
     ngx_http_k8s_metrics_ref_t   ref;
     ngx_http_k8s_metrics_item_t  item;
 
@@ -296,8 +297,28 @@ test_reset(void)
     ok(!ngx_http_k8s_metrics_store_complete(store), "not complete");
     is_int(ngx_http_k8s_metrics_store_get_version(store, NODES, buf, &s),
            NGX_DECLINED, "no version");
+    is_int(ngx_http_k8s_metrics_store_setting_generation(store, 0), generation,
+           "the settings' generation stays");
+
+    pool = ngx_create_pool(4096, &stub_log);
+    is_int(ngx_http_k8s_metrics_store_get_setting(store, 0, pool, &s,
+                                                  &now),
+           NGX_AGAIN, "what was read of them holds");
+
+    s = str("bundle");
+    is_int(ngx_http_k8s_metrics_store_put_setting(store, 0, &s), NGX_OK,
+           "they are put again");
     ok(ngx_http_k8s_metrics_store_setting_generation(store, 0) != generation,
-       "the settings' generation moves");
+       "and then the generation moves");
+    reset(store);
+    s = str("");
+    is_int(ngx_http_k8s_metrics_store_put_setting(store, 0, &s), NGX_OK,
+           "that there are none is news, too");
+    is_int(ngx_http_k8s_metrics_store_get_setting(store, 0, pool, &s,
+                                                  &now),
+           NGX_DECLINED, "and told");
+    ngx_destroy_pool(pool);
+
     is_int(get(store, NODES, "", "a", &item), NGX_ABORT, "nothing is known");
     sound(store, "after a reset");
 
