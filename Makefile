@@ -14,8 +14,8 @@ JOBS     := $(JOBS)
 DIR      := $(abspath $(BUILD))
 MODULE   := $(DIR)/ngx_http_k8s_metrics_module.so
 
-SUITES    = $(wildcard $(addprefix t/,base store fetch kube scrape auth api \
-              fault))
+SUITES    = $(wildcard $(addprefix t/,base store fetch kube scrape conf auth \
+              api fault))
 TESTS     = $(SUITES)
 UNITS     = $(patsubst t/unit/%.c,$(DIR)/unit/%,$(wildcard t/unit/test_*.c))
 

@@ -1,99 +1,186 @@
 #!/usr/bin/perl
 
 # Each health check says what is so: when the API server is not there yet, when
-# nothing can be scraped, when all is well.
+# nothing can be scraped, when all is well, and that scrapes that fail are no
+# reason to restart.  The blocks go on from one another.
 
 use strict;
 use warnings;
 
 use FindBin;
-use lib "$FindBin::Bin/lib";
+use lib "$FindBin::Bin/../lib";
 
-use Test::More;
+use TestNginxK8s 'no_plan';
 
-use ApiTest qw(wait_for);
+add_block_preprocessor(sub {
+    my ($block) = @_;
 
+    $block->set_value(http_config => '$TEST_NGINX_K8S_CLUSTER');
+    $block->set_value(config => <<'END');
+    location / { k8s_metrics_auth off; k8s_metrics; }
+    location /control/ { proxy_pass http://$TEST_NGINX_K8S_CONTROL/; }
+END
+});
 
-my $t = ApiTest->new(standin => [ -nodes => 1, -pods => 2, '-apidown' ]);
+# the checks of each endpoint, in order
 
-$t->start;
+my @always = qw(ping log poststarthook/max-in-flight-filter
+                poststarthook/storage-object-count-tracker-hook);
 
-# the checks that fail, by name; the verdict must fit
+my %checks = (
+    livez => [ @always, 'metric-collection-timely',
+               'metadata-informer-sync' ],
+    healthz => [ @always, 'metadata-informer-sync' ],
+    readyz => [ @always, 'metric-storage-ready', 'metric-informer-sync',
+                'metadata-informer-sync', 'shutdown' ],
+);
 
-sub failing {
-    my ($endpoint, $args) = @_;
+# a verbose answer, with the checks that fail (-name) or are excluded (name)
 
-    my $r = $t->get(path => "/$endpoint?verbose" . ($args // ''));
-    my @bad = $r->{body} =~ /^\[-\](\S+) failed: reason withheld$/mg;
-    my $end = @bad ? 'failed' : 'passed';
+sub verdict {
+    my ($endpoint, @other) = @_;
 
-    return "status $r->{status} for:\n$r->{body}"
-        if $r->{status} != (@bad ? 500 : 200)
-           || $r->{body} !~ /^$endpoint check $end\n\z/m;
+    my %says = map { /^-(.*)/ ? ($1 => "[-]$1 failed: reason withheld")
+                              : ($_ => "[+]$_ excluded: ok") } @other;
 
-    return join ' ', @bad;
+    return join("\n", map { $says{$_} // "[+]$_ ok" } @{ $checks{$endpoint} })
+        . "\n$endpoint check " . ((grep { /^-/ } @other) ? 'failed' : 'passed')
+        . "\n";
 }
 
+standin(-nodes => 1, -pods => 2, '-apidown');
+run_tests();
 
-# no API server
+__DATA__
 
-is(failing('livez'), 'metadata-informer-sync', 'livez without lists');
-is(failing('healthz'), 'metadata-informer-sync', 'healthz without lists');
-is(failing('readyz'), 'metric-storage-ready metric-informer-sync '
-   . 'metadata-informer-sync', 'readyz without lists');
-is(failing('readyz', '&exclude=metric-storage-ready'
-           . '&exclude=metric-informer-sync'), 'metadata-informer-sync',
-   'without those that are excluded');
-is(failing('readyz', '&exclude=metric-storage-ready'
-           . '&exclude=metric-informer-sync&exclude=metadata-informer-sync'),
-   '', 'without all that fail');
-
-my $r = $t->get(path => '/readyz');
-is($r->{status}, 500, 'failing is 500');
-is(ApiTest::header($r, 'content-type'), 'text/plain; charset=utf-8',
-   'in plain text');
-is(ApiTest::header($r, 'x-content-type-options'), 'nosniff', 'for sure');
-like($r->{body}, qr/^\[\+\]ping ok\n/, 'and verbose without being asked');
-
-$r = $t->get(path => '/readyz/metric-informer-sync');
-is($r->{status}, 500, 'a single check fails');
-like($r->{body}, qr/^internal server error: .*\n\z/, 'with its line');
-
-$r = $t->get(path => '/readyz?verbose&exclude=a&exclude=b%22');
-like($r->{body}, qr/^warn: some health checks cannot be excluded: (.*)\n/m,
-     'unknown exclusions get a line');
-is($r->{body} =~ /excluded: (.*)/ ? $1 : '', 'no matches for "a","b\""',
-   'and are named');
+=== no API server
+--- request eval
+["GET /livez?verbose", "GET /healthz?verbose", "GET /readyz?verbose"]
+--- error_code eval
+[500, 500, 500]
+--- response_body eval
+[main::verdict('livez', '-metadata-informer-sync'),
+ main::verdict('healthz', '-metadata-informer-sync'),
+ main::verdict('readyz', '-metric-storage-ready', '-metric-informer-sync',
+               '-metadata-informer-sync')]
 
 
-# lists, but nothing scraped
 
-$t->control('/node', { Name => 'node-00000', Fault => '500' });
-$t->control('/api', { fault => '' });
-
-ok(wait_for(30, sub { failing('readyz') eq 'metric-storage-ready' }),
-   'readyz without a sample') or diag(failing('readyz'));
-is(failing('livez'), '', 'livez with lists');
-is(failing('healthz'), '', 'healthz with lists');
-is($t->get(path => '/readyz/metric-informer-sync')->{body}, 'ok',
-   'a single check passes');
-is($t->get(path => '/livez')->{body}, 'ok', 'a verdict without asking more');
+=== without those that are excluded
+--- request
+GET /readyz?verbose&exclude=metric-storage-ready&exclude=metric-informer-sync
+--- error_code: 500
+--- response_body eval
+main::verdict('readyz', 'metric-storage-ready', 'metric-informer-sync',
+              '-metadata-informer-sync')
 
 
-# two points
 
-$t->control('/node', { Name => 'node-00000', Fault => '' });
+=== without all that fail
+--- request
+GET /readyz?verbose&exclude=metric-storage-ready&exclude=metric-informer-sync&exclude=metadata-informer-sync
+--- response_body eval
+main::verdict('readyz', 'metric-storage-ready', 'metric-informer-sync',
+              'metadata-informer-sync')
 
-ok($t->ready, 'readyz with samples') or diag($t->log);
-is(failing($_), '', "$_ when all is well") for qw(livez readyz healthz);
 
 
-# failing scrapes are no reason to restart
+=== failing is 500 and verbose without being asked, in plain text for sure
+--- request
+GET /readyz
+--- error_code: 500
+--- response_headers
+Content-Type: text/plain; charset=utf-8
+X-Content-Type-Options: nosniff
+--- response_body eval
+main::verdict('readyz', '-metric-storage-ready', '-metric-informer-sync',
+              '-metadata-informer-sync')
 
-$t->control('/node', { Name => 'node-00000', Fault => '500' });
-my ($before) = $t->control('/stats')->{scrapes};
-ok(wait_for(30, sub { $t->control('/stats')->{scrapes} > $before + 1 }),
-   'scrapes go on');
-is(failing('livez'), '', 'livez when scrapes fail');
 
-done_testing();
+
+=== a single check
+--- request eval
+["GET /readyz/metric-informer-sync", "GET /readyz/ping"]
+--- error_code eval
+[500, 200]
+--- response_body eval
+["internal server error: reason withheld\n", "ok"]
+
+
+
+=== unknown exclusions are named
+--- request
+GET /readyz?verbose&exclude=a&exclude=b%22
+--- error_code: 500
+--- response_body_like: \nwarn: some health checks cannot be excluded: no matches for "a","b\\""\nreadyz check failed\n$
+
+
+
+=== the lists are there, and nothing can be scraped
+--- request eval
+['POST /control/node
+{"name": "node-00000", "fault": "500"}',
+ 'POST /control/api
+{"fault": ""}']
+--- error_code eval
+[200, 200]
+
+
+
+=== ready is what has samples
+--- init
+TestNginxK8s::wait_until('the lists are there', sub {
+    TestNginxK8s::ask('/livez') =~ /^HTTP\S+ 200/;
+})
+--- request eval
+["GET /readyz?verbose", "GET /livez?verbose", "GET /healthz?verbose",
+ "GET /readyz/metric-informer-sync", "GET /livez"]
+--- error_code eval
+[500, 200, 200, 200, 200]
+--- response_body eval
+[main::verdict('readyz', '-metric-storage-ready'), main::verdict('livez'),
+ main::verdict('healthz'), "ok", "ok"]
+
+
+
+=== it can be scraped
+--- request
+POST /control/node
+{"name": "node-00000", "fault": ""}
+
+
+
+=== all is well
+--- init
+TestNginxK8s::wait_until('there are samples', sub {
+    TestNginxK8s::ask('/readyz') =~ /^HTTP\S+ 200/;
+})
+--- request eval
+["GET /readyz?verbose", "GET /livez?verbose", "GET /healthz?verbose",
+ "GET /readyz"]
+--- error_code eval
+[200, 200, 200, 200]
+--- response_body eval
+[main::verdict('readyz'), main::verdict('livez'), main::verdict('healthz'),
+ "ok"]
+
+
+
+=== scrapes fail
+--- request eval
+['POST /control/node
+{"name": "node-00000", "fault": "500"}', "POST /control/stats"]
+--- error_code eval
+[200, 200]
+
+
+
+=== which is no reason to restart
+--- init
+TestNginxK8s::wait_until('scrapes go on', sub {
+    TestNginxK8s::ask('/control/stats') =~ /"scrapes":[2-9]/;
+})
+--- request
+GET /livez?verbose
+--- response_body eval
+main::verdict('livez')

@@ -8,7 +8,7 @@ use strict;
 use warnings;
 
 use FindBin;
-use lib "$FindBin::Bin/lib";
+use lib "$FindBin::Bin/../lib";
 
 use IO::Socket::INET;
 use JSON::PP ();
@@ -16,7 +16,7 @@ use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use ApiTest qw(wait_for);
+use K8sMetrics qw(wait_for);
 
 
 use constant PODS => 4000;
@@ -27,7 +27,7 @@ my $pb = 'Accept: application/vnd.kubernetes.protobuf';
 
 # small socket buffers: the kernel would take most of such a list at once
 
-my $t = ApiTest->new(
+my $t = K8sMetrics->new(
     standin => [ -nodes => 40, -pods => PODS / 40 ],
     extra => <<'END',
 
@@ -157,13 +157,13 @@ for my $how ([ 'HTTP/1.1', $plain ], [ 'TLS', $tls, '--http1.1' ],
     my ($what, $base, @args) = @$how;
 
     my $body = fetch("$base/pods", @args, '-D', "$dir/head");
-    my $head = ApiTest::slurp("$dir/head");
+    my $head = K8sMetrics::slurp("$dir/head");
 
     is_deeply([ names($body) ], \@want, "all of it in order, $what");
     unlike($head, qr/^content-length/mi, 'without a length');
 
     $body = fetch("$base/pods", @args, '-H', $pb, '-D', "$dir/head");
-    ($head) = ApiTest::slurp("$dir/head") =~ /^content-length: (\d+)/mi;
+    ($head) = K8sMetrics::slurp("$dir/head") =~ /^content-length: (\d+)/mi;
 
     is($?, 0, "as protobuf, $what");
     is(length $body, $head, 'as long as announced');
@@ -362,14 +362,14 @@ is(scalar(names(fetch("$plain/pods?limit=5"))), PODS,
 
 fetch("$plain/pods", '-I', '-D', "$dir/head");
 is($?, 0, 'HEAD');
-like(ApiTest::slurp("$dir/head"), qr{^HTTP/1.1 200.*application/json}s,
+like(K8sMetrics::slurp("$dir/head"), qr{^HTTP/1.1 200.*application/json}s,
      'has the headers');
 
 my $gz = "http://$t->{addr}:8607$api";
 
 is_deeply([ names(fetch("$gz/pods", '--compressed', '-D', "$dir/head")) ],
           \@want, 'gzip, all of it');
-like(ApiTest::slurp("$dir/head"), qr/^content-encoding: gzip/mi,
+like(K8sMetrics::slurp("$dir/head"), qr/^content-encoding: gzip/mi,
      'and is compressed');
 is_deeply([ pb_names(fetch("$gz/pods", '--compressed', '-H', $pb)) ],
           \@want, 'gzip, protobuf');
@@ -442,11 +442,11 @@ sub all_whole {
         waitpid($pids[$i], 0);
 
         if ($?) {
-            diag("curl: $? " . ApiTest::slurp("$dir/crowd.$i.err"));
+            diag("curl: $? " . K8sMetrics::slurp("$dir/crowd.$i.err"));
             next;
         }
 
-        my $body = ApiTest::slurp("$dir/crowd.$i");
+        my $body = K8sMetrics::slurp("$dir/crowd.$i");
         my @got = $body =~ /^k8s\0/ ? pb_names($body) : names($body);
 
         $whole++ if "@got" eq "@want";
@@ -457,7 +457,7 @@ sub all_whole {
 
 sub memory {
     my ($pid) = @_;
-    my ($kb) = ApiTest::slurp("/proc/$pid/smaps_rollup")
+    my ($kb) = K8sMetrics::slurp("/proc/$pid/smaps_rollup")
         =~ /^Private_Dirty:\s+(\d+)/m;
     return $kb;
 }

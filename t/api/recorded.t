@@ -8,7 +8,7 @@ use strict;
 use warnings;
 
 use FindBin;
-use lib "$FindBin::Bin/lib";
+use lib "$FindBin::Bin/../lib";
 
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64);
@@ -16,7 +16,7 @@ use POSIX qw(strftime);
 use Test::More;
 use Time::Local qw(timegm);
 
-use ApiTest;
+use K8sMetrics;
 
 
 # Forms that are not written yet.  A case that passes has to leave this table.
@@ -54,8 +54,8 @@ my %messages = map { my ($k, $v) = @$_; $k => { map { $_ => 1 }
 );
 
 
-my $t = ApiTest->new(standin => [ -nodes => 3, -pods => 4, -containers => 2,
-                                  -namespaces => 10 ]);
+my $t = K8sMetrics->new(standin => [ -nodes => 3, -pods => 4, -containers => 2,
+                                     -namespaces => 10 ]);
 my $json = JSON::PP->new->utf8;
 
 $t->start_standin;
@@ -75,7 +75,7 @@ $t->start_nginx;
 
 ok($t->ready, 'ready') or diag($t->log);
 
-ok(ApiTest::wait_for(40, sub {
+ok(K8sMetrics::wait_for(40, sub {
     my $r = $t->get(path =>
                     '/apis/metrics.k8s.io/v1beta1/pods');
     my $items = $r->{status} == 200 ? $json->decode($r->{body})->{items} : [];
@@ -119,7 +119,7 @@ done_testing();
 
 
 sub gone {
-    ApiTest::wait_for(10, sub {
+    K8sMetrics::wait_for(10, sub {
         $t->get(path => '/apis/metrics.k8s.io/v1beta1/namespaces/'
                         . "$extra->{Namespace}/pods/$extra->{Name}")->{status}
             == 404;

@@ -1,125 +1,288 @@
-#!/usr/bin/env bash
-#
-# Who a request comes from: only a verified front proxy speaks for others, and
-# what does not verify is 401, never anonymous.  Reviews are asked once.
+#!/usr/bin/perl
 
-set -eu
+# Who a request is held to come from, and what the access review is asked of
+# them: only a verified front proxy's headers count, in their exact spelling,
+# and nobody impersonates.  Whose certificate verifies is in certificates.t.
 
-net=127.51
-port=10291
-# shellcheck source=t/lib/cluster.sh
-. "$(dirname "$0")/../lib/cluster.sh"
+use strict;
+use warnings;
 
-start_standin -nodes 2 -pods 4
-start_nginx 1 10s 8m 512
+use FindBin;
+use lib "$FindBin::Bin/../lib";
 
-nodes=/apis/metrics.k8s.io/v1beta1/nodes
+use TestNginxK8s 'no_plan';
 
-# as CERTIFICATE PATH [curl's options]: status and body
-as() {
-    local cert=$1 path=$2
-    shift 2
-    curl -sS -k --http1.1 -A test --max-time 20 -w '\n%{http_code}' \
-        ${cert:+--cert "$run/d/$cert.crt" --key "$run/d/$cert.key"} \
-        "$@" "https://$front$path"
-}
+standin(-nodes => 2, -pods => 4);
+run_tests();
 
-masters=(-H 'X-Remote-User: u' -H 'X-Remote-Group: system:masters')
+__DATA__
 
-ok 'ready' await 40 has_items nodes 2
+=== headers without a certificate are ignored
+--- request eval
+["GET /apis/metrics.k8s.io/v1beta1/nodes", "GET /control/reviews"]
+--- more_headers eval
+["X-Remote-User: u\nX-Remote-Group: system:masters\nX-Remote-Uid: 7\n"
+ . "X-Remote-Extra-Scopes: all", ""]
+--- error_code eval
+[403, 200]
+--- response_body eval
+['{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",'
+ . '"message":"nodes.metrics.k8s.io is forbidden: User '
+ . '\"system:anonymous\" cannot list resource \"nodes\" in API group '
+ . '\"metrics.k8s.io\" at the cluster scope","reason":"Forbidden",'
+ . '"details":{"group":"metrics.k8s.io","kind":"nodes"},"code":403}' . "\n",
+ '{"groups":["system:unauthenticated"],"resourceAttributes":{'
+ . '"group":"metrics.k8s.io","name":"","namespace":"","resource":"nodes",'
+ . '"subresource":"","verb":"list","version":"v1beta1"},'
+ . '"user":"system:anonymous"}' . "\n"]
 
-for cert in rogue-client front-other front-expired front-notyet \
-            front-serverauth alice-expired; do
-    is "$cert is 401" "$(as $cert $nodes "${masters[@]}" | tail -n 1)" 401
-done
 
-like 'a 401 is a Status' "$(as rogue-client $nodes)" \
-    '"message":"Unauthorized","reason":"Unauthorized","code":401'
-is 'a front proxy without a user is 401' \
-    "$(as front-client $nodes | tail -n 1)" 401
-like 'identity headers without a certificate are nothing' \
-    "$(as '' $nodes "${masters[@]}")" 'User \\"system:anonymous\\" cannot list'
-like "nor with a certificate of the client's own" \
-    "$(as alice $nodes "${masters[@]}")" 'User \\"alice\\" cannot list'
-like 'nor in another spelling' \
-    "$(as front-client $nodes -H 'X_Remote_User: u' -H 'X-Remote-User: bob' \
-       -H 'X_Remote_Group: system:masters')" 'User \\"bob\\" cannot list'
-is 'admin by certificate' "$(as admin $nodes | tail -n 1)" 200
-is 'a bearer token is 401 in this version' \
-    "$(as '' $nodes -H 'Authorization: Bearer x' | tail -n 1)" 401
-is 'impersonation is 403' \
-    "$(as admin $nodes -H 'Impersonate-User: root' | tail -n 1)" 403
-like 'anonymous through the front proxy stays anonymous' \
-    "$(as front-client $nodes -H 'X-Remote-User: system:anonymous' \
-       -H 'X-Remote-Group: system:unauthenticated')" 'system:anonymous'
-is 'health needs no identity' "$(as '' /livez | tail -n 1)" 200
-is 'an ambiguous path is 400' \
-    "$(as admin /apis/metrics.k8s.io/v1beta1/%2e%2e/nodes --path-as-is \
-       | tail -n 1)" 400
 
-# --- reviews ---
+=== nor are they believed with a client's certificate
+--- request eval
+["GET /apis/metrics.k8s.io/v1beta1/nodes", "GET /control/reviews"]
+--- more_headers eval
+["X-Test-Cert: alice\nX-Remote-User: u\nX-Remote-Group: system:masters\n"
+ . "X-Remote-Uid: 7\nX-Remote-Extra-Scopes: all", ""]
+--- error_code eval
+[403, 200]
+--- response_body_like eval
+[qr/User \\"alice\\" cannot list resource \\"nodes\\"/,
+ qr/^\{"extra":\{"authentication.kubernetes.io\/credential-id":
+    \["X509SHA256=[0-9a-f]{64}"\]\},"groups":\["system:authenticated"\],
+    "resourceAttributes":\{"group":"metrics.k8s.io","name":"","namespace":"",
+    "resource":"nodes","subresource":"","verb":"list","version":"v1beta1"\},
+    "user":"alice"\}$/x]
 
-control /rules '{"rules": [{"user": "bob", "verbs": ["get", "list"],
-    "apiGroup": "metrics.k8s.io", "resources": ["pods"],
-    "namespaces": ["ns-01"]}], "reason": "no rule <for> it"}'
 
-bob=(-H 'X-Remote-User: bob' -H 'X-Remote-Extra-Scopes.a%2Fb: one')
-pods=/apis/metrics.k8s.io/v1beta1/namespaces
 
-before=$(stat reviews)
-is 'bob sees his namespace' \
-    "$(as front-client $pods/ns-01/pods "${bob[@]}" | tail -n 1)" 200
-is 'again' "$(as front-client $pods/ns-01/pods "${bob[@]}" | tail -n 1)" 200
-is 'which took one review' "$(($(stat reviews) - before))" 1
-like 'and its extra came with it' \
-    "$(curl -sS "http://$control/reviews" | tail -c 2000)" '"scopes.a/b":\["one"\]'
-like 'no other, and the reason is told' \
-    "$(as front-client $pods/ns-02/pods "${bob[@]}")" \
-    'cannot list resource .* in the namespace \\"ns-02\\": no rule'
+=== only in the exact spelling
+--- request eval
+["GET /apis/metrics.k8s.io/v1beta1/nodes", "GET /control/reviews"]
+--- more_headers eval
+["X-Test-Cert: front-client\nX_Remote_User: u\nX-Remote-User: bob\n"
+ . "X_Remote_Group: system:masters", ""]
+--- error_code eval
+[403, 200]
+--- response_body_like eval
+[qr/User \\"bob\\" cannot list/, qr/"groups":\["system:authenticated"\]/]
 
-control /api '{"fault": "slow", "for": "sar", "count": 1}'
-before=$(stat reviews)
-waiting=()
-for i in 1 2 3 4; do
-    as front-client $pods/ns-01/pods/x -H 'X-Remote-User: bob' \
-        > "$run/same.$i" &
-    waiting+=($!)
-done
-wait "${waiting[@]}"
-is 'four at once make one review' "$(($(stat reviews) - before))" 1
-is 'and all are answered' \
-    "$(for i in 1 2 3 4; do tail -n 1 "$run/same.$i"; echo; done | sort \
-       | uniq -c | tr -s ' \n' ' ')" ' 4 404 '
 
-control /api '{"fault": "garbage", "for": "sar"}'
-like 'a review that cannot be read is 500' \
-    "$(as front-client $nodes -H 'X-Remote-User: carol')" '"code":500'
-control /api '{"fault": ""}'
 
-# --- TLS ---
+=== in upper and lower case
+--- request
+GET /apis/metrics.k8s.io/v1beta1/nodes
+--- more_headers
+X-Test-Cert: front-client
+x-remote-user: u
+X-REMOTE-GROUP: system:masters
 
-resumed() {
-    openssl s_client -connect "$front" "$@" -sess_out "$run/sess" \
-        < /dev/null > /dev/null 2>&1 || true
-    [ -s "$run/sess" ] || return 1
-    openssl s_client -connect "$front" "$@" -sess_in "$run/sess" \
-        < /dev/null 2> /dev/null | grep -q '^Reused'
-}
-for v in -tls1_2 -tls1_3; do
-    rm -f "$run/sess"
-    ok "no session is resumed with $v" eval "! resumed $v"
-done
 
-# --- rotation: in force without a reload ---
 
-control /configmap '{"requestheader-allowed-names": "[\"other-proxy\"]"}'
-ok 'a changed list of names is in force' await 5 eval \
-    '[ "$(as front-other $nodes "${masters[@]}" | tail -n 1)" = 200 ]'
-is 'for those who are not in it any more, too' \
-    "$(as front-client $nodes "${masters[@]}" | tail -n 1)" 401
+=== whom the front proxy speaks for: groups in order, extra decoded
+--- request eval
+["GET /apis/metrics.k8s.io/v1beta1/namespaces/ns-01/pods/a?x=y",
+ "GET /control/reviews"]
+--- more_headers eval
+["X-Test-Cert: front-client\nX-Remote-User: carol\nX-Remote-Group: z\n"
+ . "X-Remote-Group: a\nX-Remote-Extra-Scopes.a%2Fb: one\n"
+ . "X-Remote-Extra-scopes.a%2fb: two\nX-Remote-Extra-Other: 3", ""]
+--- error_code eval
+[403, 200]
+--- response_body eval
+['{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",'
+ . '"message":"pods.metrics.k8s.io \"a\" is forbidden: User \"carol\" cannot '
+ . 'get resource \"pods\" in API group \"metrics.k8s.io\" in the namespace '
+ . '\"ns-01\"","reason":"Forbidden","details":{"name":"a",'
+ . '"group":"metrics.k8s.io","kind":"pods"},"code":403}' . "\n",
+ '{"extra":{"other":["3"],"scopes.a/b":["one","two"]},'
+ . '"groups":["z","a","system:authenticated"],"resourceAttributes":{'
+ . '"group":"metrics.k8s.io","name":"a","namespace":"ns-01",'
+ . '"resource":"pods","subresource":"","verb":"get","version":"v1beta1"},'
+ . '"user":"carol"}' . "\n"]
 
-is 'no secret in the log' \
-    "$(count_logged "$(cat "$run/d/token")|system:masters")" 0
-is 'no alert' "$(count_logged '\[(alert|emerg|crit)\]')" 0
 
-finished
+
+=== a path that is no resource
+--- request eval
+["GET /metrics?a=b", "GET /control/reviews"]
+--- more_headers eval
+["X-Test-Cert: front-client\nX-Remote-User: carol", ""]
+--- error_code eval
+[403, 200]
+--- response_body eval
+['{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",'
+ . '"message":"forbidden: User \"carol\" cannot get path \"/metrics\"",'
+ . '"reason":"Forbidden","details":{},"code":403}' . "\n",
+ '{"groups":["system:authenticated"],"nonResourceAttributes":{'
+ . '"path":"/metrics","verb":"get"},"user":"carol"}' . "\n"]
+
+
+
+=== the first user counts
+--- request
+GET /apis/metrics.k8s.io/v1beta1/nodes
+--- more_headers
+X-Test-Cert: front-client
+X-Remote-User: first
+X-Remote-User: second
+--- error_code: 403
+--- response_body_like: User \\"first\\" cannot list
+
+
+
+=== a user without a name is nobody
+--- request
+GET /apis/metrics.k8s.io/v1beta1/nodes
+--- more_headers
+X-Test-Cert: front-client
+X-Remote-User:
+X-Remote-Group: system:masters
+--- error_code: 401
+
+
+
+=== anonymous through the front proxy stays anonymous
+--- request eval
+["GET /apis/metrics.k8s.io/v1beta1/nodes/a", "GET /control/reviews"]
+--- more_headers eval
+["X-Test-Cert: front-client\nX-Remote-User: system:anonymous\n"
+ . "X-Remote-Group: system:unauthenticated", ""]
+--- error_code eval
+[403, 200]
+--- response_body_like eval
+[qr/User \\"system:anonymous\\" cannot get/,
+ qr/^\{"groups":\["system:unauthenticated"\],.*"user":"system:anonymous"\}$/]
+
+
+
+=== a bearer token is 401, unless the certificate is good
+--- request eval
+["GET /apis", "GET /apis", "GET /apis", "GET /apis", "GET /livez"]
+--- more_headers eval
+["Authorization: Bearer x", "Authorization: Bearer x\nX-Test-Cert: admin",
+ "Authorization: Bearer x\nX-Test-Cert: front-client\nX-Remote-User: u\n"
+ . "X-Remote-Group: system:masters",
+ "Authorization: Bearer x\nX-Test-Cert: rogue-client",
+ "Authorization: Bearer x"]
+--- error_code eval
+[401, 200, 200, 401, 401]
+
+
+
+=== health needs no identity, but no false one either
+--- request eval
+["GET /livez", "GET /livez", "GET /healthz", "GET /livez"]
+--- more_headers eval
+["", "X-Test-Cert: alice", "X-Test-Cert: front-client\nX-Remote-User: u",
+ "X-Test-Cert: rogue-client"]
+--- error_code eval
+[200, 200, 200, 401]
+
+
+
+=== an ambiguous path is 400, even for system:masters
+--- request eval
+["GET /apis/metrics.k8s.io/v1beta1/%2e%2e/nodes",
+ "GET /apis/metrics.k8s.io/v1beta1//nodes",
+ "GET /apis/metrics.k8s.io/v1beta1/nodes/a%2Fb",
+ "GET /livez/../apis"]
+--- more_headers
+X-Test-Cert: admin
+--- error_code eval
+[400, 400, 400, 400]
+--- response_body_like eval
+[(qr/"message":"the path is ambiguous","reason":"BadRequest","code":400\}$/)
+ x 4]
+
+
+
+=== Impersonate-User, whoever asks for it, and without a review
+--- request eval
+["POST /control/stats", ("GET /apis") x 4, "GET /control/stats"]
+--- more_headers eval
+["", map({ "Impersonate-User: root\n$_" } "", "X-Test-Cert: alice",
+ "X-Test-Cert: admin", "X-Test-Cert: front-client\nX-Remote-User: u\n"
+ . "X-Remote-Group: system:masters"), ""]
+--- error_code eval
+[200, 403, 403, 403, 403, 200]
+--- response_body_like eval
+[qr/./, (qr/"message":"impersonation is not supported","reason":"Forbidden"/)
+ x 4, qr/"reviews":0,/]
+
+
+
+=== Impersonate-Group
+--- request eval
+["POST /control/stats", ("GET /apis") x 4, "GET /control/stats"]
+--- more_headers eval
+["", map({ "Impersonate-Group: system:masters\n$_" } "", "X-Test-Cert: alice",
+ "X-Test-Cert: admin", "X-Test-Cert: front-client\nX-Remote-User: u\n"
+ . "X-Remote-Group: system:masters"), ""]
+--- error_code eval
+[200, 403, 403, 403, 403, 200]
+--- response_body_like eval
+[qr/./, (qr/impersonation/) x 4, qr/"reviews":0,/]
+
+
+
+=== Impersonate-Uid
+--- request eval
+["POST /control/stats", ("GET /apis") x 4, "GET /control/stats"]
+--- more_headers eval
+["", map({ "Impersonate-Uid: 0\n$_" } "", "X-Test-Cert: alice",
+ "X-Test-Cert: admin", "X-Test-Cert: front-client\nX-Remote-User: u\n"
+ . "X-Remote-Group: system:masters"), ""]
+--- error_code eval
+[200, 403, 403, 403, 403, 200]
+--- response_body_like eval
+[qr/./, (qr/impersonation/) x 4, qr/"reviews":0,/]
+
+
+
+=== Impersonate-Extra-
+--- request eval
+["POST /control/stats", ("GET /apis") x 4, "GET /control/stats"]
+--- more_headers eval
+["", map({ "Impersonate-Extra-Scopes: all\n$_" } "", "X-Test-Cert: alice",
+ "X-Test-Cert: admin", "X-Test-Cert: front-client\nX-Remote-User: u\n"
+ . "X-Remote-Group: system:masters"), ""]
+--- error_code eval
+[200, 403, 403, 403, 403, 200]
+--- response_body_like eval
+[qr/./, (qr/impersonation/) x 4, qr/"reviews":0,/]
+
+
+
+=== no secret and nobody's groups are in the log
+--- request
+GET /livez
+--- no_error_log eval
+[K8sMetrics::slurp("$ENV{TEST_NGINX_K8S_DIR}/token") || die,
+ 'system:masters', '[alert]', '[crit]', '[emerg]']
+
+
+
+=== headers of other names, by directives
+--- http
+    $TEST_NGINX_K8S_BELIEVE
+    k8s_metrics_requestheader_username_headers X-First X-User;
+    k8s_metrics_requestheader_uid_headers X-Uid;
+    k8s_metrics_requestheader_group_headers X-Group X-Team;
+    k8s_metrics_requestheader_extra_headers_prefix X-Extra- X-More-;
+--- request eval
+["GET /apis", "GET /control/reviews", "GET /apis"]
+--- more_headers eval
+["X-Test-Cert: front-client\nX-User: dora\nX-Uid: 7\nX-Team: t\nX-Group: g\n"
+ . "X-More-A: 1\nX-Extra-B: 2\nX-Remote-Group: system:masters", "",
+ "X-Test-Cert: front-client\nX-Remote-User: u\n"
+ . "X-Remote-Group: system:masters"]
+--- error_code eval
+[403, 200, 401]
+--- response_body_like eval
+[qr/User \\"dora\\" cannot get path \\"\/apis\\"/,
+ qr/^\{"extra":\{"a":\["1"\],"b":\["2"\]\},
+    "groups":\["g","t","system:authenticated"\],
+    "nonResourceAttributes":\{"path":"\/apis","verb":"get"\},"uid":"7",
+    "user":"dora"\}$/x,
+ qr/Unauthorized/]
