@@ -78,6 +78,7 @@ static void ngx_http_k8s_metrics_take_roles(ngx_http_k8s_metrics_worker_t *w,
     ngx_uint_t roles);
 static void ngx_http_k8s_metrics_exiting(void *data);
 static ngx_int_t ngx_http_k8s_metrics_access_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_k8s_metrics_precontent(ngx_http_request_t *r);
 static ngx_int_t ngx_http_k8s_metrics_content_handler(ngx_http_request_t *r);
 
 
@@ -94,11 +95,7 @@ static ngx_int_t ngx_http_k8s_metrics_content_handler(ngx_http_request_t *r);
 static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
 
     { ngx_string("k8s_metrics_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_k8s_metrics_zone,
-      NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
-      NULL },
+      MAIN(NGX_CONF_TAKE1, ngx_http_k8s_metrics_zone, store) },
 
     { ngx_string("k8s_metrics_apiserver"),
       MAIN(NGX_CONF_TAKE1, ngx_http_k8s_metrics_kube_apiserver, kube) },
@@ -142,7 +139,7 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
            scrape.completely_insecure) },
 
     { ngx_string("k8s_metrics_requestheader_client_ca"),
-      SRV(NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+      SRV(NGX_CONF_TAKE1, ngx_http_k8s_metrics_auth_file,
           auth.requestheader_client_ca) },
 
     { ngx_string("k8s_metrics_requestheader_allowed_names"),
@@ -150,23 +147,23 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
           auth.allowed_names) },
 
     { ngx_string("k8s_metrics_requestheader_username_headers"),
-      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_words,
+      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_headers,
           auth.username_headers) },
 
     { ngx_string("k8s_metrics_requestheader_uid_headers"),
-      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_words,
+      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_headers,
           auth.uid_headers) },
 
     { ngx_string("k8s_metrics_requestheader_group_headers"),
-      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_words,
+      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_headers,
           auth.group_headers) },
 
     { ngx_string("k8s_metrics_requestheader_extra_headers_prefix"),
-      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_words,
+      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_headers,
           auth.extra_prefixes) },
 
     { ngx_string("k8s_metrics_client_ca"),
-      SRV(NGX_CONF_TAKE1, ngx_conf_set_str_slot, auth.client_ca) },
+      SRV(NGX_CONF_TAKE1, ngx_http_k8s_metrics_auth_file, auth.client_ca) },
 
     { ngx_string("k8s_metrics_always_allow_paths"),
       SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_words,
@@ -200,7 +197,7 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_k8s_metrics_module_ctx = {
-    NULL,                                     /* preconfiguration */
+    ngx_http_k8s_metrics_auth_variables,      /* preconfiguration */
     ngx_http_k8s_metrics_postconfiguration,   /* postconfiguration */
 
     ngx_http_k8s_metrics_create_main_conf,    /* create main configuration */
@@ -345,8 +342,8 @@ ngx_http_k8s_metrics_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_k8s_metrics_main_conf_t  *mcf = conf;
 
+    off_t       size;
     u_char     *p;
-    ssize_t     size;
     ngx_str_t  *value, name, s;
 
     if (mcf->store) {
@@ -359,22 +356,17 @@ ngx_http_k8s_metrics_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p = (u_char *) ngx_strchr(name.data, ':');
 
     if (p == NULL || p == name.data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid zone \"%V\", it must be name:size",
-                           &value[1]);
-        return NGX_CONF_ERROR;
+        return "needs name:size";
     }
 
     name.len = p - name.data;
     s.data = p + 1;
     s.len = value[1].data + value[1].len - s.data;
 
-    size = ngx_parse_size(&s);
+    size = ngx_parse_offset(&s);
 
     if (size == NGX_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid zone size \"%V\"",
-                           &value[1]);
-        return NGX_CONF_ERROR;
+        return "has an invalid size";
     }
 
     mcf->store = ngx_http_k8s_metrics_store_zone(cf, &name, (size_t) size,
@@ -440,6 +432,13 @@ ngx_http_k8s_metrics_postconfiguration(ngx_conf_t *cf)
     }
 
     *h = ngx_http_k8s_metrics_access_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_k8s_metrics_precontent;
 
     return NGX_OK;
 }
@@ -613,6 +612,8 @@ ngx_http_k8s_metrics_tick(ngx_event_t *ev)
         ngx_http_k8s_metrics_scraper_tick(w->scraper);
     }
 
+    ngx_http_k8s_metrics_auth_refresh(w->auth);
+
     ngx_add_timer(ev, NGX_HTTP_K8S_METRICS_TICK);
 }
 
@@ -669,6 +670,21 @@ ngx_http_k8s_metrics_access_handler(ngx_http_request_t *r)
     scf = ngx_http_get_module_srv_conf(r, ngx_http_k8s_metrics_module);
 
     return ngx_http_k8s_metrics_auth_access(r, mcf->worker->auth, &scf->auth);
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_precontent(ngx_http_request_t *r)
+{
+    ngx_http_k8s_metrics_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_k8s_metrics_module);
+
+    if (!lcf->auth.enable || r == r->main) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_k8s_metrics_auth_subrequest(r);
 }
 
 

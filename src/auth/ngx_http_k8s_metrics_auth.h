@@ -56,11 +56,25 @@ char *ngx_http_k8s_metrics_auth_srv_conf_merge(ngx_conf_t *cf,
     ngx_http_k8s_metrics_auth_srv_conf_t *prev,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf);
 
-/* Directive setters that take a list of words, and the two times to live. */
+/*
+ * Directive setters: a list of words, of headers' names or their beginnings, a
+ * file, the two times to live.
+ */
 char *ngx_http_k8s_metrics_auth_words(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_k8s_metrics_auth_headers(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_k8s_metrics_auth_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_k8s_metrics_auth_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/*
+ * Preconfiguration: $k8s_metrics_user, _uid, _groups (joined by commas) and
+ * _auth_method (requestheader, x509, anonymous), which have a value once the
+ * request was let in.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_auth_variables(ngx_conf_t *cf);
 
 /*
  * Postconfiguration, for each server in which some location authenticates:
@@ -78,6 +92,13 @@ ngx_http_k8s_metrics_auth_t *ngx_http_k8s_metrics_auth(ngx_cycle_t *cycle,
     ngx_http_k8s_metrics_store_t *store);
 
 /*
+ * Reads the cluster's settings where they changed: at each request with a
+ * certificate, and from the worker's tick, so that the log says soon what is
+ * wrong with them.
+ */
+void ngx_http_k8s_metrics_auth_refresh(ngx_http_k8s_metrics_auth_t *auth);
+
+/*
  * The access phase of a location with k8s_metrics_auth on: NGX_OK when the
  * request may go on, NGX_AGAIN while a review is under way, else what a phase
  * handler returns (the Status was sent).
@@ -85,6 +106,14 @@ ngx_http_k8s_metrics_auth_t *ngx_http_k8s_metrics_auth(ngx_cycle_t *cycle,
 ngx_int_t ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf);
+
+/*
+ * Before the content of a location with k8s_metrics_auth on: nginx's core
+ * leaves subrequests out of the access phase, and one that an unauthorized
+ * request makes (auth_request, SSI) is forbidden here.  NGX_DECLINED or
+ * NGX_HTTP_FORBIDDEN.
+ */
+ngx_int_t ngx_http_k8s_metrics_auth_subrequest(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_K8S_METRICS_AUTH_H_INCLUDED_ */

@@ -12,8 +12,9 @@
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
-#define NGX_HTTP_K8S_METRICS_DENIAL_SIZE  1024
-#define NGX_HTTP_K8S_METRICS_DENIAL_MAX   (128 * 1024)
+#define NGX_HTTP_K8S_METRICS_DENIAL_SIZE   1024
+#define NGX_HTTP_K8S_METRICS_DENIAL_MAX    (128 * 1024)
+#define NGX_HTTP_K8S_METRICS_REVIEWED_URI  (32 * 1024)
 
 
 static ngx_http_k8s_metrics_auth_ctx_t *ngx_http_k8s_metrics_auth_find(
@@ -31,7 +32,8 @@ static ngx_int_t ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
 static ngx_int_t ngx_http_k8s_metrics_auth_decided(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
 static ngx_int_t ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
-    ngx_uint_t code, const char *message);
+    ngx_http_k8s_metrics_auth_ctx_t *ctx, ngx_uint_t code,
+    const char *message);
 static ngx_int_t ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
 static void ngx_http_k8s_metrics_denial_why(ngx_http_k8s_metrics_out_t *out,
@@ -47,6 +49,7 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf)
 {
     ngx_int_t                         rc;
+    const char                       *message;
     ngx_http_k8s_metrics_auth_ctx_t  *ctx;
 
     ctx = ngx_http_k8s_metrics_auth_find(r);
@@ -58,6 +61,11 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
         }
 
         /* an internal redirect: the request is the one that was decided on */
+
+        if (ctx->refused) {
+            return ngx_http_k8s_metrics_auth_refuse(r, ctx, ctx->refused,
+                                                    ctx->message);
+        }
 
         return ctx->authorized ? NGX_OK
                                : ngx_http_k8s_metrics_auth_decided(r, ctx);
@@ -76,24 +84,40 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
         return ngx_http_k8s_metrics_auth_authorize(r, auth, conf, ctx);
 
     case NGX_HTTP_UNAUTHORIZED:
-        return ngx_http_k8s_metrics_auth_refuse(r, rc, "Unauthorized");
+        message = "Unauthorized";
+        break;
 
     case NGX_HTTP_FORBIDDEN:
-        return ngx_http_k8s_metrics_auth_refuse(r, rc,
-                                            "impersonation is not supported");
+        message = "impersonation is not supported";
+        break;
 
     case NGX_HTTP_MISDIRECTED_REQUEST:
-        return ngx_http_k8s_metrics_auth_refuse(r, rc,
-                            "the TLS connection is not one for this server");
+        message = "the TLS connection is not one for this server";
+        break;
 
     case NGX_HTTP_SERVICE_UNAVAILABLE:
-        return ngx_http_k8s_metrics_auth_refuse(r, rc,
-                       "the cluster's authentication settings have not been "
-                       "read yet");
+        message = "the cluster's authentication settings have not been read "
+                  "yet";
+        break;
+
+    case NGX_HTTP_BAD_REQUEST:
+        message = "the identity has too many extra keys";
+        break;
 
     default:
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        message = "no memory";
     }
+
+    return ngx_http_k8s_metrics_auth_refuse(r, ctx, rc, message);
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_auth_subrequest(ngx_http_request_t *r)
+{
+    return ngx_http_k8s_metrics_identity(r) ? NGX_DECLINED
+                                            : NGX_HTTP_FORBIDDEN;
 }
 
 
@@ -178,7 +202,7 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
     }
 
     if (declined) {
-        return ngx_http_k8s_metrics_auth_refuse(r, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_k8s_metrics_auth_refuse(r, ctx, NGX_HTTP_BAD_REQUEST,
                                                 "the path is ambiguous");
     }
 
@@ -187,6 +211,15 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
     {
         ctx->decision = NGX_HTTP_K8S_METRICS_ALLOWED;
         return ngx_http_k8s_metrics_auth_decided(r, ctx);
+    }
+
+    /* the API server would be sent all of it, and send it back */
+
+    if (r->unparsed_uri.len > NGX_HTTP_K8S_METRICS_REVIEWED_URI) {
+        return ngx_http_k8s_metrics_auth_refuse(r, ctx,
+                                                NGX_HTTP_REQUEST_URI_TOO_LARGE,
+                                                "the request's URI is too "
+                                                "long to be reviewed");
     }
 
     if (ngx_http_k8s_metrics_review_question(r->pool, &ctx->identity, attrs,
@@ -203,6 +236,13 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
         r->write_event_handler = ngx_http_request_empty_handler;
 
         return NGX_AGAIN;
+    }
+
+    if (rc == NGX_BUSY) {
+        return ngx_http_k8s_metrics_auth_refuse(r, ctx,
+                                                NGX_HTTP_TOO_MANY_REQUESTS,
+                                                "too many access reviews are "
+                                                "under way");
     }
 
     if (rc == NGX_ERROR) {
@@ -282,7 +322,7 @@ ngx_http_k8s_metrics_auth_decided(ngx_http_request_t *r,
         return ngx_http_k8s_metrics_auth_deny(r, ctx);
 
     default:
-        return ngx_http_k8s_metrics_auth_refuse(r,
+        return ngx_http_k8s_metrics_auth_refuse(r, ctx,
                                          NGX_HTTP_INTERNAL_SERVER_ERROR,
                                          "the access review failed");
     }
@@ -290,10 +330,13 @@ ngx_http_k8s_metrics_auth_decided(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r, ngx_uint_t code,
-    const char *message)
+ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx, ngx_uint_t code, const char *message)
 {
     ngx_http_core_loc_conf_t  *clcf;
+
+    ctx->refused = code;
+    ctx->message = message;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 

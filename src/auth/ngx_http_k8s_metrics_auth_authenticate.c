@@ -11,12 +11,23 @@
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
+/* lines a minute about clients that are not believed */
+#define NGX_HTTP_K8S_METRICS_REFUSED_LINES  10
+#define NGX_HTTP_K8S_METRICS_LOGGED_NAME    64
+
+
+static ngx_int_t ngx_http_k8s_metrics_strip(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_auth_settings_t *settings);
 static ngx_int_t ngx_http_k8s_metrics_by_certificate(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
     const ngx_http_k8s_metrics_auth_settings_t *settings, X509 *cert,
     ngx_http_k8s_metrics_identity_t *identity);
+static void ngx_http_k8s_metrics_log_refused(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth, X509 *cert, const char *front,
+    const char *client);
 static ngx_int_t ngx_http_k8s_metrics_by_front_proxy(ngx_http_request_t *r,
     const ngx_http_k8s_metrics_requestheader_t *rh, X509 *cert,
-    ngx_http_k8s_metrics_identity_t *identity);
+    ngx_http_k8s_metrics_identity_t *identity, const char **error);
 static ngx_uint_t ngx_http_k8s_metrics_impersonates(ngx_http_request_t *r);
 static void ngx_http_k8s_metrics_add_authenticated(
     ngx_http_k8s_metrics_identity_t *identity);
@@ -56,16 +67,20 @@ ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
 
     ngx_memzero(identity, sizeof(ngx_http_k8s_metrics_identity_t));
 
+    ngx_http_k8s_metrics_auth_settings(auth, conf, &settings);
+
     if (cert) {
-        ngx_http_k8s_metrics_auth_settings(auth, conf, &settings);
-
-        rc = ngx_http_k8s_metrics_by_certificate(r, &settings, cert, identity);
-
+        rc = ngx_http_k8s_metrics_by_certificate(r, auth, &settings, cert,
+                                                 identity);
         X509_free(cert);
 
         if (rc == NGX_OK) {
             ngx_http_k8s_metrics_add_authenticated(identity);
-            return NGX_OK;
+            return ngx_http_k8s_metrics_strip(r, &settings);
+        }
+
+        if (rc == NGX_ABORT) {
+            return NGX_HTTP_BAD_REQUEST;
         }
 
         if (rc == NGX_ERROR) {
@@ -99,57 +114,151 @@ ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
     identity->groups = &ngx_http_k8s_metrics_anonymous_group;
     identity->ngroups = 1;
 
-    return NGX_OK;
+    return ngx_http_k8s_metrics_strip(r, &settings);
 }
 
 
-/* NGX_OK, NGX_DECLINED when neither authenticator takes it, NGX_ERROR. */
+static ngx_int_t
+ngx_http_k8s_metrics_strip(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_auth_settings_t *settings)
+{
+    return (ngx_http_k8s_metrics_requestheader_strip(r,
+                                                     &settings->requestheader)
+            == NGX_OK)
+           ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/*
+ * NGX_OK, NGX_DECLINED when neither authenticator takes it (logged),
+ * NGX_ABORT, NGX_ERROR.
+ */
 
 static ngx_int_t
 ngx_http_k8s_metrics_by_certificate(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
     const ngx_http_k8s_metrics_auth_settings_t *settings, X509 *cert,
     ngx_http_k8s_metrics_identity_t *identity)
 {
-    ngx_int_t  rc;
+    int          error;
+    ngx_int_t    rc;
+    const char  *front, *client;
 
-    if (settings->requestheader.bundle
-        && ngx_http_k8s_metrics_x509_verify(r, cert,
-                                            NGX_HTTP_K8S_METRICS_FRONT_PROXY,
-                                            settings->requestheader.bundle))
-    {
-        rc = ngx_http_k8s_metrics_by_front_proxy(r, &settings->requestheader,
-                                                 cert, identity);
-        if (rc != NGX_DECLINED) {
-            return rc;
+    front = "no CA is known";
+    client = "no CA is known";
+
+    if (settings->requestheader.bundle) {
+        error = ngx_http_k8s_metrics_x509_verify(r, cert,
+                                             NGX_HTTP_K8S_METRICS_FRONT_PROXY,
+                                             settings->requestheader.bundle);
+        front = X509_verify_cert_error_string(error);
+
+        if (error == X509_V_OK) {
+            rc = ngx_http_k8s_metrics_by_front_proxy(r,
+                                                     &settings->requestheader,
+                                                     cert, identity, &front);
+            if (rc != NGX_DECLINED) {
+                return rc;
+            }
         }
     }
 
-    if (settings->client_ca
-        && ngx_http_k8s_metrics_x509_verify(r, cert,
-                                            NGX_HTTP_K8S_METRICS_CLIENT,
-                                            settings->client_ca))
-    {
-        ngx_memzero(identity, sizeof(ngx_http_k8s_metrics_identity_t));
+    if (settings->client_ca) {
+        error = ngx_http_k8s_metrics_x509_verify(r, cert,
+                                                 NGX_HTTP_K8S_METRICS_CLIENT,
+                                                 settings->client_ca);
+        client = X509_verify_cert_error_string(error);
 
-        identity->by = NGX_HTTP_K8S_METRICS_BY_X509;
+        if (error == X509_V_OK) {
+            ngx_memzero(identity, sizeof(ngx_http_k8s_metrics_identity_t));
 
-        return ngx_http_k8s_metrics_x509_identity(r->pool, cert, identity);
+            identity->by = NGX_HTTP_K8S_METRICS_BY_X509;
+
+            rc = ngx_http_k8s_metrics_x509_identity(r->pool, cert, identity);
+
+            if (rc != NGX_DECLINED) {
+                return rc;
+            }
+
+            client = "its subject names no user";
+        }
     }
 
+    ngx_http_k8s_metrics_log_refused(r, auth, cert, front, client);
+
     return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_k8s_metrics_log_refused(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth, X509 *cert, const char *front,
+    const char *client)
+{
+    size_t     i;
+    ngx_str_t  cn;
+
+    if (!ngx_http_k8s_metrics_auth_may_log(auth, &auth->log_refused,
+                                           NGX_HTTP_K8S_METRICS_REFUSED_LINES,
+                                           "refused client certificates"))
+    {
+        return;
+    }
+
+    if (ngx_http_k8s_metrics_x509_common_name(r->pool, cert, &cn) != NGX_OK) {
+        ngx_str_set(&cn, "?");
+
+    } else {
+        cn.len = ngx_min(cn.len, NGX_HTTP_K8S_METRICS_LOGGED_NAME);
+
+        for (i = 0; i < cn.len; i++) {
+            if (cn.data[i] < ' ' || cn.data[i] == 0x7f) {
+                cn.data[i] = '?';
+            }
+        }
+    }
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "k8s_metrics: the client certificate of \"%V\" is not "
+                  "believed, as front proxy: %s, as client: %s", &cn, front,
+                  client);
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_auth_may_log(ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_limit_t *limit, ngx_uint_t max, const char *what)
+{
+    ngx_uint_t  dropped;
+
+    if (ngx_http_k8s_metrics_limit(limit, ngx_current_msec, max, &dropped)
+        != NGX_OK)
+    {
+        return 0;
+    }
+
+    if (dropped) {
+        ngx_log_error(NGX_LOG_WARN, auth->log, 0,
+                      "k8s_metrics: %ui more %s were not logged", dropped,
+                      what);
+    }
+
+    return 1;
 }
 
 
 static ngx_int_t
 ngx_http_k8s_metrics_by_front_proxy(ngx_http_request_t *r,
     const ngx_http_k8s_metrics_requestheader_t *rh, X509 *cert,
-    ngx_http_k8s_metrics_identity_t *identity)
+    ngx_http_k8s_metrics_identity_t *identity, const char **error)
 {
     ngx_int_t    rc;
     ngx_str_t    cn, *name;
     ngx_uint_t   i;
 
     if (rh->allowed_names && rh->allowed_names->nelts) {
+
+        *error = "its name is not an allowed one";
 
         rc = ngx_http_k8s_metrics_x509_common_name(r->pool, cert, &cn);
 
@@ -171,6 +280,8 @@ ngx_http_k8s_metrics_by_front_proxy(ngx_http_request_t *r,
             return NGX_DECLINED;
         }
     }
+
+    *error = "the request has no user header";
 
     identity->by = NGX_HTTP_K8S_METRICS_BY_REQUESTHEADER;
 

@@ -13,6 +13,7 @@
 
 
 #define NGX_HTTP_K8S_METRICS_REVIEWS       10000
+#define NGX_HTTP_K8S_METRICS_PENDING       256
 #define NGX_HTTP_K8S_METRICS_REVIEW_BYTES  (16 * 1024 * 1024)
 
 /* a question of this size is asked each time, as k8s.io/apiserver does */
@@ -22,11 +23,13 @@
 
 
 static ngx_http_k8s_metrics_review_t *ngx_http_k8s_metrics_review_lookup(
-    ngx_http_k8s_metrics_auth_t *auth, ngx_str_t *question, uint32_t hash);
-static ngx_http_k8s_metrics_review_t *ngx_http_k8s_metrics_review_create(
     ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_str_t *question,
     uint32_t hash);
+static ngx_http_k8s_metrics_review_t *ngx_http_k8s_metrics_review_create(
+    ngx_http_k8s_metrics_auth_t *auth, ngx_str_t *question, uint32_t hash);
+static void ngx_http_k8s_metrics_review_settle(
+    ngx_http_k8s_metrics_auth_t *auth, ngx_http_k8s_metrics_review_t *review);
 static void ngx_http_k8s_metrics_review_delete(
     ngx_http_k8s_metrics_auth_t *auth, ngx_http_k8s_metrics_review_t *review);
 static void ngx_http_k8s_metrics_review_evict(
@@ -49,6 +52,11 @@ ngx_http_k8s_metrics_auth(ngx_cycle_t *cycle,
     auth->store = store;
     auth->log = cycle->log;
 
+    /* each takes a connection: the rest is the clients' and the kubelets' */
+
+    auth->max_pending = ngx_min(cycle->connection_n / 8,
+                                NGX_HTTP_K8S_METRICS_PENDING);
+
     ngx_rbtree_init(&auth->reviews, &auth->sentinel,
                     ngx_str_rbtree_insert_value);
     ngx_queue_init(&auth->lru);
@@ -67,7 +75,7 @@ ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_auth_t *auth,
 
     hash = ngx_murmur_hash2(question->data, question->len);
 
-    review = ngx_http_k8s_metrics_review_lookup(auth, question, hash);
+    review = ngx_http_k8s_metrics_review_lookup(auth, conf, question, hash);
 
     if (review && !review->pending) {
         ctx->decision = review->decision;
@@ -80,13 +88,18 @@ ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_auth_t *auth,
     }
 
     if (review == NULL) {
-        review = ngx_http_k8s_metrics_review_create(auth, conf, question,
-                                                    hash);
+
+        if (auth->npending >= auth->max_pending) {
+            return NGX_BUSY;
+        }
+
+        review = ngx_http_k8s_metrics_review_create(auth, question, hash);
         if (review == NULL) {
             return NGX_ERROR;
         }
 
         if (ngx_http_k8s_metrics_review_start(auth, review) != NGX_OK) {
+            ngx_http_k8s_metrics_review_settle(auth, review);
             ngx_http_k8s_metrics_review_delete(auth, review);
             return NGX_ERROR;
         }
@@ -99,10 +112,14 @@ ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_auth_t *auth,
 }
 
 
+/* A decision is as old as the server that asks for it lets it be. */
+
 static ngx_http_k8s_metrics_review_t *
 ngx_http_k8s_metrics_review_lookup(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_str_t *question, uint32_t hash)
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_str_t *question,
+    uint32_t hash)
 {
+    ngx_msec_t                      ttl;
     ngx_str_node_t                 *sn;
     ngx_http_k8s_metrics_review_t  *review;
 
@@ -115,9 +132,14 @@ ngx_http_k8s_metrics_review_lookup(ngx_http_k8s_metrics_auth_t *auth,
     review = (ngx_http_k8s_metrics_review_t *)
                  ((u_char *) sn - offsetof(ngx_http_k8s_metrics_review_t, sn));
 
-    if (!review->pending
-        && (ngx_msec_int_t) (review->expires - ngx_current_msec) <= 0)
-    {
+    if (review->pending) {
+        return review;
+    }
+
+    ttl = (review->decision == NGX_HTTP_K8S_METRICS_ALLOWED)
+          ? conf->allow_ttl : conf->deny_ttl;
+
+    if (ngx_current_msec - review->decided >= ttl) {
         ngx_http_k8s_metrics_review_delete(auth, review);
         return NULL;
     }
@@ -131,8 +153,7 @@ ngx_http_k8s_metrics_review_lookup(ngx_http_k8s_metrics_auth_t *auth,
 
 static ngx_http_k8s_metrics_review_t *
 ngx_http_k8s_metrics_review_create(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_str_t *question,
-    uint32_t hash)
+    ngx_str_t *question, uint32_t hash)
 {
     size_t                          size;
     ngx_http_k8s_metrics_review_t  *review;
@@ -149,8 +170,6 @@ ngx_http_k8s_metrics_review_create(ngx_http_k8s_metrics_auth_t *auth,
     review->size = size;
     review->pending = 1;
     review->keep = (question->len < NGX_HTTP_K8S_METRICS_KEEP_MAX);
-    review->allow_ttl = conf->allow_ttl;
-    review->deny_ttl = conf->deny_ttl;
 
     review->sn.node.key = hash;
     review->sn.str.len = question->len;
@@ -160,14 +179,27 @@ ngx_http_k8s_metrics_review_create(ngx_http_k8s_metrics_auth_t *auth,
     ngx_queue_init(&review->waiters);
 
     ngx_rbtree_insert(&auth->reviews, &review->sn.node);
-    ngx_queue_insert_head(&auth->lru, &review->lru);
 
+    auth->npending++;
     auth->nreviews++;
     auth->bytes += size;
 
     ngx_http_k8s_metrics_review_evict(auth);
 
     return review;
+}
+
+
+/* No longer under way: it may be evicted. */
+
+static void
+ngx_http_k8s_metrics_review_settle(ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_review_t *review)
+{
+    review->pending = 0;
+    auth->npending--;
+
+    ngx_queue_insert_head(&auth->lru, &review->lru);
 }
 
 
@@ -189,28 +221,22 @@ ngx_http_k8s_metrics_review_delete(ngx_http_k8s_metrics_auth_t *auth,
 }
 
 
-/* The least recently used go first; those under way stay. */
+/* The least recently used go first; those under way are not among them. */
 
 static void
 ngx_http_k8s_metrics_review_evict(ngx_http_k8s_metrics_auth_t *auth)
 {
-    ngx_queue_t                    *q, *prev;
+    ngx_queue_t                    *q;
     ngx_http_k8s_metrics_review_t  *review;
-
-    q = ngx_queue_last(&auth->lru);
 
     while ((auth->nreviews > NGX_HTTP_K8S_METRICS_REVIEWS
             || auth->bytes > NGX_HTTP_K8S_METRICS_REVIEW_BYTES)
-           && q != ngx_queue_sentinel(&auth->lru))
+           && !ngx_queue_empty(&auth->lru))
     {
-        prev = ngx_queue_prev(q);
+        q = ngx_queue_last(&auth->lru);
         review = ngx_queue_data(q, ngx_http_k8s_metrics_review_t, lru);
 
-        if (!review->pending) {
-            ngx_http_k8s_metrics_review_delete(auth, review);
-        }
-
-        q = prev;
+        ngx_http_k8s_metrics_review_delete(auth, review);
     }
 }
 
@@ -240,16 +266,14 @@ ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_auth_t *auth,
         }
     }
 
-    review->pending = 0;
+    ngx_http_k8s_metrics_review_settle(auth, review);
 
     if (decision == NGX_HTTP_K8S_METRICS_REVIEW_FAILED || !review->keep) {
         ngx_http_k8s_metrics_review_delete(auth, review);
 
     } else {
         review->decision = decision;
-        review->expires = ngx_current_msec
-                          + (decision == NGX_HTTP_K8S_METRICS_ALLOWED
-                             ? review->allow_ttl : review->deny_ttl);
+        review->decided = ngx_current_msec;
 
         review->reason.len = ngx_min(reason->len,
                                      NGX_HTTP_K8S_METRICS_REASON_MAX);

@@ -12,6 +12,7 @@
 
 
 #define NGX_HTTP_K8S_METRICS_DEFAULT_TTL  10000
+#define NGX_HTTP_K8S_METRICS_MAX_TTL      (24 * 3600 * 1000)
 
 
 /* What the directives of a server were made into. */
@@ -19,6 +20,9 @@ typedef ngx_http_k8s_metrics_auth_settings_t
     ngx_http_k8s_metrics_auth_state_t;
 
 
+static void ngx_http_k8s_metrics_auth_merge_requestheader(
+    ngx_http_k8s_metrics_auth_srv_conf_t *prev,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf);
 static char *ngx_http_k8s_metrics_auth_defaults(ngx_conf_t *cf,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf);
 static ngx_array_t *ngx_http_k8s_metrics_auth_list(ngx_conf_t *cf,
@@ -26,7 +30,11 @@ static ngx_array_t *ngx_http_k8s_metrics_auth_list(ngx_conf_t *cf,
 static char *ngx_http_k8s_metrics_auth_check_paths(ngx_conf_t *cf,
     ngx_array_t *paths);
 static char *ngx_http_k8s_metrics_auth_load(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_auth_srv_conf_t *prev,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf);
+static ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_auth_bundle(
+    ngx_conf_t *cf, const char *directive, const ngx_str_t *file,
+    const ngx_str_t *inherited, ngx_http_k8s_metrics_bundle_t **kept);
 
 
 void
@@ -50,16 +58,12 @@ ngx_http_k8s_metrics_auth_srv_conf_merge(ngx_conf_t *cf,
     ngx_http_k8s_metrics_auth_srv_conf_t *prev,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf)
 {
-    ngx_conf_merge_str_value(conf->requestheader_client_ca,
-                             prev->requestheader_client_ca, "");
-    ngx_conf_merge_str_value(conf->client_ca, prev->client_ca, "");
+    ngx_http_k8s_metrics_auth_merge_requestheader(prev, conf);
 
-    ngx_conf_merge_ptr_value(conf->allowed_names, prev->allowed_names, NULL);
-    ngx_conf_merge_ptr_value(conf->username_headers, prev->username_headers,
-                             NULL);
-    ngx_conf_merge_ptr_value(conf->uid_headers, prev->uid_headers, NULL);
-    ngx_conf_merge_ptr_value(conf->group_headers, prev->group_headers, NULL);
-    ngx_conf_merge_ptr_value(conf->extra_prefixes, prev->extra_prefixes, NULL);
+    if (conf->client_ca.data == NULL) {
+        conf->client_ca = prev->client_ca;
+    }
+
     ngx_conf_merge_ptr_value(conf->always_allow_paths,
                              prev->always_allow_paths, NULL);
     ngx_conf_merge_msec_value(conf->allow_ttl, prev->allow_ttl,
@@ -72,7 +76,47 @@ ngx_http_k8s_metrics_auth_srv_conf_merge(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_k8s_metrics_auth_load(cf, conf);
+    return ngx_http_k8s_metrics_auth_load(cf, prev, conf);
+}
+
+
+/* Names that may speak for a CA are no names for another. */
+
+static void
+ngx_http_k8s_metrics_auth_merge_requestheader(
+    ngx_http_k8s_metrics_auth_srv_conf_t *prev,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf)
+{
+    ngx_uint_t     i, own;
+    ngx_array_t  **list[5], *inherited[5];
+
+    list[0] = &conf->allowed_names;
+    list[1] = &conf->username_headers;
+    list[2] = &conf->uid_headers;
+    list[3] = &conf->group_headers;
+    list[4] = &conf->extra_prefixes;
+
+    inherited[0] = prev->allowed_names;
+    inherited[1] = prev->username_headers;
+    inherited[2] = prev->uid_headers;
+    inherited[3] = prev->group_headers;
+    inherited[4] = prev->extra_prefixes;
+
+    own = (conf->requestheader_client_ca.data != NULL);
+
+    if (!own) {
+        conf->requestheader_client_ca = prev->requestheader_client_ca;
+    }
+
+    for (i = 0; i < 5; i++) {
+
+        if (*list[i] != NGX_CONF_UNSET_PTR) {
+            continue;
+        }
+
+        *list[i] = (own || inherited[i] == NGX_CONF_UNSET_PTR) ? NULL
+                                                               : inherited[i];
+    }
 }
 
 
@@ -88,7 +132,7 @@ ngx_http_k8s_metrics_auth_defaults(ngx_conf_t *cf,
         }
     }
 
-    if (conf->requestheader_client_ca.len == 0) {
+    if (conf->requestheader_client_ca.data == NULL) {
 
         if (conf->allowed_names || conf->username_headers
             || conf->uid_headers || conf->group_headers
@@ -175,10 +219,13 @@ ngx_http_k8s_metrics_auth_check_paths(ngx_conf_t *cf, ngx_array_t *paths)
     for (i = 0; i < paths->nelts; i++) {
         p = ngx_strlchr(path[i].data, path[i].data + path[i].len, '*');
 
-        if (p && p != path[i].data + path[i].len - 1) {
+        if (path[i].len == 0 || path[i].data[0] != '/'
+            || (p && p != path[i].data + path[i].len - 1))
+        {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "invalid \"k8s_metrics_always_allow_paths\" \"%V\": "
-                          "\"*\" is only allowed at the end", &path[i]);
+                          "a path begins with \"/\", and \"*\" is only "
+                          "allowed at the end", &path[i]);
             return NGX_CONF_ERROR;
         }
     }
@@ -189,20 +236,33 @@ ngx_http_k8s_metrics_auth_check_paths(ngx_conf_t *cf, ngx_array_t *paths)
 
 static char *
 ngx_http_k8s_metrics_auth_load(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_auth_srv_conf_t *prev,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf)
 {
-    ngx_http_k8s_metrics_auth_state_t  *state;
+    ngx_http_k8s_metrics_auth_state_t  *state, *kept;
 
     state = ngx_pcalloc(cf->pool, sizeof(ngx_http_k8s_metrics_auth_state_t));
     if (state == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    conf->state = state;
+    if (prev->state == NULL) {
+        prev->state = ngx_pcalloc(cf->pool,
+                                  sizeof(ngx_http_k8s_metrics_auth_state_t));
+        if (prev->state == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
 
-    if (conf->requestheader_client_ca.len) {
-        state->requestheader.bundle = ngx_http_k8s_metrics_bundle_file(cf,
-                                              &conf->requestheader_client_ca);
+    conf->state = state;
+    kept = prev->state;
+
+    if (conf->requestheader_client_ca.data) {
+        state->requestheader.bundle = ngx_http_k8s_metrics_auth_bundle(cf,
+                                        "k8s_metrics_requestheader_client_ca",
+                                        &conf->requestheader_client_ca,
+                                        &prev->requestheader_client_ca,
+                                        &kept->requestheader.bundle);
         if (state->requestheader.bundle == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -214,15 +274,40 @@ ngx_http_k8s_metrics_auth_load(ngx_conf_t *cf,
         state->requestheader.extra = conf->extra_prefixes;
     }
 
-    if (conf->client_ca.len) {
-        state->client_ca = ngx_http_k8s_metrics_bundle_file(cf,
-                                                            &conf->client_ca);
+    if (conf->client_ca.data) {
+        state->client_ca = ngx_http_k8s_metrics_auth_bundle(cf,
+                                       "k8s_metrics_client_ca",
+                                       &conf->client_ca, &prev->client_ca,
+                                       &kept->client_ca);
         if (state->client_ca == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* A file that http names is loaded once for all servers that inherit it. */
+
+static ngx_http_k8s_metrics_bundle_t *
+ngx_http_k8s_metrics_auth_bundle(ngx_conf_t *cf, const char *directive,
+    const ngx_str_t *file, const ngx_str_t *inherited,
+    ngx_http_k8s_metrics_bundle_t **kept)
+{
+    ngx_str_t  name;
+
+    name = *file;
+
+    if (file->data != inherited->data) {
+        return ngx_http_k8s_metrics_bundle_file(cf, directive, &name);
+    }
+
+    if (*kept == NULL) {
+        *kept = ngx_http_k8s_metrics_bundle_file(cf, directive, &name);
+    }
+
+    return *kept;
 }
 
 
@@ -254,10 +339,49 @@ ngx_http_k8s_metrics_auth_words(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
+        if (value[i].len == 0) {
+            return "has an empty value";
+        }
+
         *s = value[i];
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_k8s_metrics_auth_headers(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (!ngx_http_k8s_metrics_header_name_ok(&value[i])) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" of \"%V\" is no header's name",
+                               &value[i], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_k8s_metrics_auth_words(cf, cmd, conf);
+}
+
+
+char *
+ngx_http_k8s_metrics_auth_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return value[1].len ? ngx_conf_set_str_slot(cf, cmd, conf)
+                        : "needs a file";
 }
 
 
@@ -283,10 +407,10 @@ ngx_http_k8s_metrics_auth_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ascf->deny_ttl = ngx_parse_time(&value[2], 0);
     }
 
-    if (ascf->allow_ttl == (ngx_msec_t) NGX_ERROR
-        || ascf->deny_ttl == (ngx_msec_t) NGX_ERROR)
+    if (ascf->allow_ttl > NGX_HTTP_K8S_METRICS_MAX_TTL
+        || ascf->deny_ttl > NGX_HTTP_K8S_METRICS_MAX_TTL)
     {
-        return "has an invalid time";
+        return "has an invalid time, or one over a day";
     }
 
     return NGX_CONF_OK;

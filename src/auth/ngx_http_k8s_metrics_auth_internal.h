@@ -14,6 +14,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_k8s_metrics_answer.h"
+#include "ngx_http_k8s_metrics_limit.h"
 #include "ngx_http_k8s_metrics_auth.h"
 
 
@@ -55,14 +56,12 @@ typedef enum {
 /* One question and its answer; heap memory of the worker's cache. */
 typedef struct {
     ngx_str_node_t                    sn;       /* key: the question */
-    ngx_queue_t                       lru;
+    ngx_queue_t                       lru;      /* not while it is pending */
     ngx_queue_t                       waiters;
     size_t                            size;
-    ngx_msec_t                        expires;
+    ngx_msec_t                        decided;
     ngx_http_k8s_metrics_decision_e   decision;
     ngx_str_t                         reason;
-    ngx_msec_t                        allow_ttl;
-    ngx_msec_t                        deny_ttl;
     unsigned                          pending:1;
     unsigned                          keep:1;   /* may be kept */
 } ngx_http_k8s_metrics_review_t;
@@ -84,6 +83,11 @@ struct ngx_http_k8s_metrics_auth_s {
     ngx_queue_t                             lru;
     ngx_uint_t                              nreviews;
     size_t                                  bytes;
+    ngx_uint_t                              npending;   /* of nreviews */
+    ngx_uint_t                              max_pending;
+
+    ngx_http_k8s_metrics_limit_t            log_refused;
+    ngx_http_k8s_metrics_limit_t            log_failed;
 };
 
 
@@ -94,6 +98,8 @@ typedef struct {
     ngx_queue_t                        queue;
     ngx_http_k8s_metrics_decision_e    decision;
     ngx_str_t                          reason;
+    ngx_uint_t                         refused;     /* status, or 0 */
+    const char                        *message;     /* with it */
     unsigned                           waiting:1;
     unsigned                           authorized:1;
 } ngx_http_k8s_metrics_auth_ctx_t;
@@ -105,9 +111,12 @@ typedef struct {
 ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_bundle(ngx_pool_t *pool,
     ngx_str_t *pem, const char **error);
 
-/* A bundle from a file; NULL (EMERG logged). */
+/* A bundle from a directive's file; NULL (EMERG logged). */
 ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_bundle_file(
-    ngx_conf_t *cf, ngx_str_t *file);
+    ngx_conf_t *cf, const char *directive, ngx_str_t *file);
+
+/* 1 when the bytes are a token of RFC 9110, as a header's name is. */
+ngx_uint_t ngx_http_k8s_metrics_header_name_ok(const ngx_str_t *name);
 
 /*
  * The settings in force for a server: its own directives, else the ConfigMap
@@ -125,11 +134,12 @@ void ngx_http_k8s_metrics_auth_settings(ngx_http_k8s_metrics_auth_t *auth,
 #define NGX_HTTP_K8S_METRICS_CLIENT       1
 
 /*
- * 1 when the connection's client certificate verifies against "bundle" for
- * client authentication now; the verdict is kept with the connection until
- * a certificate of the chain expires or the bundle is another.
+ * X509_V_OK when the connection's client certificate verifies against "bundle"
+ * for client authentication now, else OpenSSL's reason; the verdict is kept
+ * with the connection until a certificate of the chain expires or the bundle
+ * is another.
  */
-ngx_uint_t ngx_http_k8s_metrics_x509_verify(ngx_http_request_t *r, X509 *cert,
+int ngx_http_k8s_metrics_x509_verify(ngx_http_request_t *r, X509 *cert,
     ngx_uint_t which, ngx_http_k8s_metrics_bundle_t *bundle);
 
 /* The subject's last CN; NGX_OK, NGX_DECLINED (none, NUL in it), NGX_ERROR. */
@@ -146,19 +156,39 @@ ngx_uint_t ngx_http_k8s_metrics_ssl_prepared(ngx_http_request_t *r);
 
 /* --- who (auth_requestheader.c, auth_authenticate.c) ------------------- */
 
-/* NGX_OK, NGX_DECLINED when there is no user header, NGX_ERROR. */
+/*
+ * NGX_OK, NGX_DECLINED when there is no user header, NGX_ABORT when there are
+ * too many extra keys, NGX_ERROR.
+ */
 ngx_int_t ngx_http_k8s_metrics_requestheader_identity(ngx_http_request_t *r,
     const ngx_http_k8s_metrics_requestheader_t *rh,
     ngx_http_k8s_metrics_identity_t *identity);
 
 /*
- * NGX_OK with the identity, or an HTTP status: 401, 421, 503, 403 for
- * impersonation, 500 without memory.
+ * Takes the headers that could name somebody, by the names in force and the
+ * usual ones, with "-" or "_", out of the request: what stands behind (a
+ * proxied application) may not take them for the identity.  NGX_OK, NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_requestheader_strip(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_requestheader_t *rh);
+
+/*
+ * NGX_OK with the identity, or an HTTP status: 401 (why is logged), 421, 503,
+ * 403 for impersonation, 400 for more extra keys than are taken, 500 without
+ * memory.  Headers that could name somebody are taken out of the request
+ * when it is NGX_OK.
  */
 ngx_int_t ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_identity_t *identity);
+
+/*
+ * 1 when a line may be logged, of which "max" fit into a minute; how many of
+ * "what" were left out before it is said first.
+ */
+ngx_uint_t ngx_http_k8s_metrics_auth_may_log(ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_limit_t *limit, ngx_uint_t max, const char *what);
 
 
 /* --- may they (auth_cache.c, auth_review.c) ---------------------------- */
@@ -173,7 +203,8 @@ ngx_int_t ngx_http_k8s_metrics_review_question(ngx_pool_t *pool,
 
 /*
  * Asks: NGX_OK when the decision is in ctx at once, NGX_AGAIN when ctx waits
- * and its request will be run on, NGX_ERROR.
+ * and its request will be run on, NGX_BUSY when too many reviews are under
+ * way, NGX_ERROR.
  */
 ngx_int_t ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_str_t *question,

@@ -11,6 +11,10 @@
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
+/* keys; each is compared with those before it */
+#define NGX_HTTP_K8S_METRICS_MAX_EXTRAS  1000
+
+
 static ngx_table_elt_t *ngx_http_k8s_metrics_header_next(
     ngx_list_part_t **part, ngx_uint_t *i);
 static void ngx_http_k8s_metrics_header_first(ngx_http_request_t *r,
@@ -19,6 +23,10 @@ static ngx_int_t ngx_http_k8s_metrics_header_all(ngx_http_request_t *r,
     ngx_array_t *names, ngx_http_k8s_metrics_identity_t *identity);
 static ngx_int_t ngx_http_k8s_metrics_header_extra(ngx_http_request_t *r,
     ngx_array_t *prefixes, ngx_http_k8s_metrics_identity_t *identity);
+static ngx_uint_t ngx_http_k8s_metrics_header_of_identity(
+    const ngx_http_k8s_metrics_requestheader_t *rh, const ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_k8s_metrics_header_spells(const ngx_array_t *names,
+    const ngx_table_elt_t *h, ngx_uint_t prefix);
 static ngx_int_t ngx_http_k8s_metrics_extra_add(ngx_pool_t *pool,
     ngx_array_t *extra, ngx_str_t *key, ngx_str_t *value);
 static ngx_int_t ngx_http_k8s_metrics_extra_key(ngx_pool_t *pool,
@@ -32,6 +40,29 @@ typedef struct {
     ngx_str_t      key;
     ngx_array_t    values;
 } ngx_http_k8s_metrics_gathered_t;
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_header_name_ok(const ngx_str_t *name)
+{
+    u_char   c;
+    size_t   i;
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+            || (c >= '0' && c <= '9')
+            || (c && ngx_strchr("!#$%&'*+-.^_`|~", c)))
+        {
+            continue;
+        }
+
+        return 0;
+    }
+
+    return name->len != 0;
+}
 
 
 ngx_int_t
@@ -175,6 +206,7 @@ static ngx_int_t
 ngx_http_k8s_metrics_header_extra(ngx_http_request_t *r,
     ngx_array_t *prefixes, ngx_http_k8s_metrics_identity_t *identity)
 {
+    ngx_int_t                         rc;
     ngx_str_t                        *prefix, key;
     ngx_uint_t                        n, i;
     ngx_array_t                       extra;
@@ -213,12 +245,15 @@ ngx_http_k8s_metrics_header_extra(ngx_http_request_t *r,
                                                h->key.data + prefix[n].len,
                                                h->key.len - prefix[n].len,
                                                &key)
-                != NGX_OK
-                || ngx_http_k8s_metrics_extra_add(r->pool, &extra, &key,
-                                                  &h->value)
-                   != NGX_OK)
+                != NGX_OK)
             {
                 return NGX_ERROR;
+            }
+
+            rc = ngx_http_k8s_metrics_extra_add(r->pool, &extra, &key,
+                                                &h->value);
+            if (rc != NGX_OK) {
+                return rc;
             }
         }
     }
@@ -283,6 +318,11 @@ ngx_http_k8s_metrics_extra_add(ngx_pool_t *pool, ngx_array_t *extra,
     }
 
     if (i == extra->nelts) {
+
+        if (i == NGX_HTTP_K8S_METRICS_MAX_EXTRAS) {
+            return NGX_ABORT;
+        }
+
         g = ngx_array_push(extra);
         if (g == NULL) {
             return NGX_ERROR;
@@ -350,4 +390,127 @@ ngx_http_k8s_metrics_extra_key(ngx_pool_t *pool, const u_char *p, size_t len,
     key->len = dst - key->data;
 
     return NGX_OK;
+}
+
+
+/*
+ * A new list, since headers_in.host and its like point into the old one's
+ * elements.
+ */
+
+ngx_int_t
+ngx_http_k8s_metrics_requestheader_strip(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_requestheader_t *rh)
+{
+    ngx_uint_t        i, found;
+    ngx_list_t        kept;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *copy;
+
+    found = 0;
+    part = &r->headers_in.headers.part;
+    i = 0;
+
+    while (!found
+           && (h = ngx_http_k8s_metrics_header_next(&part, &i)) != NULL)
+    {
+        found = ngx_http_k8s_metrics_header_of_identity(rh, h);
+    }
+
+    if (!found) {
+        return NGX_OK;
+    }
+
+    if (ngx_list_init(&kept, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    part = &r->headers_in.headers.part;
+    i = 0;
+
+    while ((h = ngx_http_k8s_metrics_header_next(&part, &i)) != NULL) {
+
+        if (ngx_http_k8s_metrics_header_of_identity(rh, h)) {
+            continue;
+        }
+
+        copy = ngx_list_push(&kept);
+        if (copy == NULL) {
+            return NGX_ERROR;
+        }
+
+        *copy = *h;
+    }
+
+    r->headers_in.headers = kept;
+
+    if (kept.last == &kept.part) {
+        r->headers_in.headers.last = &r->headers_in.headers.part;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_k8s_metrics_header_of_identity(
+    const ngx_http_k8s_metrics_requestheader_t *rh, const ngx_table_elt_t *h)
+{
+    static ngx_str_t    names[] = {
+        ngx_string("X-Remote-User"),
+        ngx_string("X-Remote-Uid"),
+        ngx_string("X-Remote-Group")
+    };
+    static ngx_str_t    extra = ngx_string("X-Remote-Extra-");
+    static ngx_array_t  usual = { names, 3, sizeof(ngx_str_t), 3, NULL };
+    static ngx_array_t  prefix = { &extra, 1, sizeof(ngx_str_t), 1, NULL };
+
+    return ngx_http_k8s_metrics_header_spells(&usual, h, 0)
+           || ngx_http_k8s_metrics_header_spells(&prefix, h, 1)
+           || ngx_http_k8s_metrics_header_spells(rh->username, h, 0)
+           || ngx_http_k8s_metrics_header_spells(rh->uid, h, 0)
+           || ngx_http_k8s_metrics_header_spells(rh->group, h, 0)
+           || ngx_http_k8s_metrics_header_spells(rh->extra, h, 1);
+}
+
+
+/* CGI and its like take "_" for "-": both are meant. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_header_spells(const ngx_array_t *names,
+    const ngx_table_elt_t *h, ngx_uint_t prefix)
+{
+    u_char      a, b;
+    size_t      n;
+    ngx_str_t  *name;
+    ngx_uint_t  i;
+
+    if (names == NULL) {
+        return 0;
+    }
+
+    name = names->elts;
+
+    for (i = 0; i < names->nelts; i++) {
+
+        if (prefix ? h->key.len < name[i].len : h->key.len != name[i].len) {
+            continue;
+        }
+
+        for (n = 0; n < name[i].len; n++) {
+            a = ngx_tolower(h->key.data[n]);
+            b = ngx_tolower(name[i].data[n]);
+
+            if (a != b && !((a == '_' || a == '-') && (b == '_' || b == '-')))
+            {
+                break;
+            }
+        }
+
+        if (n == name[i].len) {
+            return 1;
+        }
+    }
+
+    return 0;
 }

@@ -19,10 +19,11 @@
     "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 #define NGX_HTTP_K8S_METRICS_REVIEW_DEADLINE  10000
-#define NGX_HTTP_K8S_METRICS_REVIEW_PAUSE     250
+#define NGX_HTTP_K8S_METRICS_REVIEW_PAUSE     250     /* then doubled */
+#define NGX_HTTP_K8S_METRICS_REVIEW_LINES     1       /* a minute */
 #define NGX_HTTP_K8S_METRICS_REVIEW_SIZE      1024
 #define NGX_HTTP_K8S_METRICS_REVIEW_MAX       (2 * 1024 * 1024)
-#define NGX_HTTP_K8S_METRICS_ANSWER_MAX       (256 * 1024)
+#define NGX_HTTP_K8S_METRICS_ANSWER_MORE      (64 * 1024)
 
 
 /* One review under way; heap memory, freed at its end. */
@@ -35,6 +36,7 @@ typedef struct {
     ngx_http_k8s_metrics_review_t     *review;
     ngx_event_t                        timer;
     ngx_msec_t                         deadline;
+    ngx_msec_t                         pause;
     ngx_pool_t                        *pool;
     ngx_http_k8s_metrics_out_t         answer;
 } ngx_http_k8s_metrics_asking_t;
@@ -57,6 +59,10 @@ static ngx_int_t ngx_http_k8s_metrics_review_body(void *data, u_char *p,
     size_t len);
 static void ngx_http_k8s_metrics_review_answered(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res);
+static void ngx_http_k8s_metrics_review_log(ngx_http_k8s_metrics_asking_t *a,
+    ngx_int_t rc, ngx_http_k8s_metrics_response_t *res);
+static ngx_uint_t ngx_http_k8s_metrics_review_may_log(
+    ngx_http_k8s_metrics_asking_t *a);
 static ngx_http_k8s_metrics_decision_e ngx_http_k8s_metrics_review_read(
     ngx_http_k8s_metrics_asking_t *a, ngx_str_t *reason);
 static void ngx_http_k8s_metrics_review_finish(
@@ -277,6 +283,7 @@ ngx_http_k8s_metrics_review_start(ngx_http_k8s_metrics_auth_t *auth,
     a->auth = auth;
     a->review = review;
     a->deadline = ngx_current_msec + NGX_HTTP_K8S_METRICS_REVIEW_DEADLINE;
+    a->pause = NGX_HTTP_K8S_METRICS_REVIEW_PAUSE;
 
     /* not cancelable: a client waits for it, the worker may not leave before */
 
@@ -296,7 +303,12 @@ ngx_http_k8s_metrics_review_start(ngx_http_k8s_metrics_auth_t *auth,
 static ngx_int_t
 ngx_http_k8s_metrics_review_try(ngx_http_k8s_metrics_asking_t *a)
 {
+    size_t                             max;
     ngx_http_k8s_metrics_fetch_conf_t  fc;
+
+    /* the answer holds the question again, with other escapes */
+
+    max = 6 * a->review->sn.str.len + NGX_HTTP_K8S_METRICS_ANSWER_MORE;
 
     a->pool = ngx_create_pool(1024, a->auth->log);
     if (a->pool == NULL) {
@@ -304,8 +316,7 @@ ngx_http_k8s_metrics_review_try(ngx_http_k8s_metrics_asking_t *a)
     }
 
     if (ngx_http_k8s_metrics_out_create(&a->answer, a->pool,
-                                        NGX_HTTP_K8S_METRICS_REVIEW_SIZE,
-                                        NGX_HTTP_K8S_METRICS_ANSWER_MAX)
+                                        NGX_HTTP_K8S_METRICS_REVIEW_SIZE, max)
         != NGX_OK)
     {
         goto failed;
@@ -322,7 +333,7 @@ ngx_http_k8s_metrics_review_try(ngx_http_k8s_metrics_asking_t *a)
     fc.deadline = a->deadline - ngx_current_msec;
     fc.connect_timeout = fc.deadline;
     fc.read_timeout = fc.deadline;
-    fc.max_body = NGX_HTTP_K8S_METRICS_ANSWER_MAX;
+    fc.max_body = max;
     fc.handlers = &ngx_http_k8s_metrics_review_handlers;
     fc.data = a;
 
@@ -382,6 +393,7 @@ ngx_http_k8s_metrics_review_answered(void *data, ngx_int_t rc,
 
     ngx_str_t                        reason;
     ngx_msec_t                       pause;
+    ngx_uint_t                       too_large;
     ngx_http_k8s_metrics_decision_e  decision;
 
     if (rc == NGX_OK
@@ -392,12 +404,18 @@ ngx_http_k8s_metrics_review_answered(void *data, ngx_int_t rc,
         return;
     }
 
+    too_large = a->answer.overflow;
+
     ngx_destroy_pool(a->pool);
     a->pool = NULL;
 
-    /* what may pass is tried again while the deadline lets it */
+    /*
+     * What may pass is tried again while the deadline lets it and somebody
+     * waits; what was too large would be so again.
+     */
 
-    pause = NGX_HTTP_K8S_METRICS_REVIEW_PAUSE;
+    pause = a->pause;
+    a->pause = ngx_min(2 * pause, 2000);
 
     if (res->retry_after > 0) {
         pause = ngx_min(res->retry_after, 60) * 1000;
@@ -405,20 +423,65 @@ ngx_http_k8s_metrics_review_answered(void *data, ngx_int_t rc,
 
     if ((rc != NGX_OK || res->status == NGX_HTTP_TOO_MANY_REQUESTS
          || res->status >= NGX_HTTP_INTERNAL_SERVER_ERROR)
+        && !too_large
+        && !ngx_queue_empty(&a->review->waiters)
         && (ngx_msec_int_t) (a->deadline - ngx_current_msec - pause) > 0)
     {
         ngx_add_timer(&a->timer, pause);
         return;
     }
 
-    ngx_log_error(NGX_LOG_ERR, a->auth->log, 0,
-                  "k8s_metrics: an access review failed: %s, status %ui",
-                  rc == NGX_OK ? "unexpected answer" : res->error,
-                  res->status);
+    ngx_http_k8s_metrics_review_log(a, rc, res);
 
     ngx_str_set(&reason, "");
     ngx_http_k8s_metrics_review_finish(a, NGX_HTTP_K8S_METRICS_REVIEW_FAILED,
                                        &reason);
+}
+
+
+static void
+ngx_http_k8s_metrics_review_log(ngx_http_k8s_metrics_asking_t *a, ngx_int_t rc,
+    ngx_http_k8s_metrics_response_t *res)
+{
+    const char  *error;
+
+    if (!ngx_http_k8s_metrics_review_may_log(a)) {
+        return;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, a->auth->log, 0,
+                      "k8s_metrics: an access review failed: %s", res->error);
+        return;
+    }
+
+    switch (res->status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+        error = ": our credentials are refused";
+        break;
+
+    case NGX_HTTP_FORBIDDEN:
+        error = ": is our service account bound to the ClusterRole "
+                "system:auth-delegator?";
+        break;
+
+    default:
+        error = "";
+    }
+
+    ngx_log_error(NGX_LOG_ERR, a->auth->log, 0,
+                  "k8s_metrics: an access review failed: status %ui%s",
+                  res->status, error);
+}
+
+
+static ngx_uint_t
+ngx_http_k8s_metrics_review_may_log(ngx_http_k8s_metrics_asking_t *a)
+{
+    return ngx_http_k8s_metrics_auth_may_log(a->auth, &a->auth->log_failed,
+                                             NGX_HTTP_K8S_METRICS_REVIEW_LINES,
+                                             "failed access reviews");
 }
 
 
@@ -472,10 +535,12 @@ done:
 
     cJSON_Delete(doc);
 
-    if (decision == NGX_HTTP_K8S_METRICS_REVIEW_FAILED) {
+    if (decision == NGX_HTTP_K8S_METRICS_REVIEW_FAILED
+        && ngx_http_k8s_metrics_review_may_log(a))
+    {
         ngx_log_error(NGX_LOG_ERR, a->auth->log, 0,
-                      "k8s_metrics: the API server sent an access review that "
-                      "cannot be used");
+                      "k8s_metrics: an access review failed: the answer is no "
+                      "review");
     }
 
     return decision;

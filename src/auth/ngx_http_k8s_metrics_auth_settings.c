@@ -13,134 +13,18 @@
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
-#define NGX_HTTP_K8S_METRICS_BUNDLE_SIZE   (1024 * 1024)
-#define NGX_HTTP_K8S_METRICS_BUNDLE_CERTS  1000
-
-
-static void ngx_http_k8s_metrics_bundle_cleanup(void *data);
 static void ngx_http_k8s_metrics_settings_reload(
     ngx_http_k8s_metrics_auth_t *auth);
+static void ngx_http_k8s_metrics_settings_requestheader(
+    ngx_http_k8s_metrics_auth_t *auth, cJSON *data);
 static ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_settings_bundle(
-    ngx_http_k8s_metrics_auth_t *auth, ngx_pool_t *pool, cJSON *data,
-    const char *key);
-static ngx_array_t *ngx_http_k8s_metrics_settings_list(ngx_pool_t *pool,
-    cJSON *data, const char *key);
-
-
-ngx_http_k8s_metrics_bundle_t *
-ngx_http_k8s_metrics_bundle(ngx_pool_t *pool, ngx_str_t *pem,
-    const char **error)
-{
-    BIO                            *bio;
-    X509                           *cert;
-    ngx_uint_t                      n;
-    ngx_pool_cleanup_t             *cln;
-    ngx_http_k8s_metrics_bundle_t  *bundle;
-
-    static ngx_uint_t               id;     /* new in a process, never again */
-
-    *error = "no memory";
-
-    cln = ngx_pool_cleanup_add(pool, sizeof(ngx_http_k8s_metrics_bundle_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    bundle = cln->data;
-    bundle->id = ++id;
-    bundle->store = X509_STORE_new();
-
-    if (bundle->store == NULL) {
-        return NULL;
-    }
-
-    cln->handler = ngx_http_k8s_metrics_bundle_cleanup;
-
-    bio = BIO_new_mem_buf(pem->data, (int) pem->len);
-    if (bio == NULL) {
-        return NULL;
-    }
-
-    for (n = 0; n < NGX_HTTP_K8S_METRICS_BUNDLE_CERTS; n++) {
-        cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-
-        if (cert == NULL) {
-            break;
-        }
-
-        (void) X509_STORE_add_cert(bundle->store, cert);
-        X509_free(cert);
-    }
-
-    BIO_free(bio);
-    ERR_clear_error();
-
-    if (n == 0) {
-        *error = "no certificate in it";
-        return NULL;
-    }
-
-    return bundle;
-}
-
-
-static void
-ngx_http_k8s_metrics_bundle_cleanup(void *data)
-{
-    ngx_http_k8s_metrics_bundle_t *bundle = data;
-
-    X509_STORE_free(bundle->store);
-}
-
-
-ngx_http_k8s_metrics_bundle_t *
-ngx_http_k8s_metrics_bundle_file(ngx_conf_t *cf, ngx_str_t *file)
-{
-    ssize_t                         n;
-    ngx_str_t                       pem;
-    ngx_file_t                      f;
-    const char                     *error;
-    ngx_http_k8s_metrics_bundle_t  *bundle;
-
-    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
-        return NULL;
-    }
-
-    ngx_memzero(&f, sizeof(ngx_file_t));
-
-    f.name = *file;
-    f.log = cf->log;
-    f.fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (f.fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      ngx_open_file_n " \"%V\" failed", file);
-        return NULL;
-    }
-
-    bundle = NULL;
-
-    pem.data = ngx_pnalloc(cf->pool, NGX_HTTP_K8S_METRICS_BUNDLE_SIZE);
-
-    if (pem.data) {
-        n = ngx_read_file(&f, pem.data, NGX_HTTP_K8S_METRICS_BUNDLE_SIZE, 0);
-
-        if (n >= 0) {
-            pem.len = n;
-            bundle = ngx_http_k8s_metrics_bundle(cf->pool, &pem, &error);
-
-            if (bundle == NULL) {
-                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                              "CA bundle \"%V\" cannot be used: %s", file,
-                              error);
-            }
-        }
-    }
-
-    (void) ngx_close_file(f.fd);
-
-    return bundle;
-}
+    ngx_http_k8s_metrics_auth_t *auth, cJSON *data, const char *key);
+static ngx_int_t ngx_http_k8s_metrics_settings_list(
+    ngx_http_k8s_metrics_auth_t *auth, cJSON *data, const char *key,
+    ngx_array_t **names);
+static ngx_int_t ngx_http_k8s_metrics_settings_headers(
+    ngx_http_k8s_metrics_auth_t *auth, cJSON *data, const char *key,
+    ngx_array_t **names);
 
 
 void
@@ -148,15 +32,9 @@ ngx_http_k8s_metrics_auth_settings(ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_settings_t *settings)
 {
-    ngx_uint_t                             generation;
     ngx_http_k8s_metrics_auth_settings_t  *own;
 
-    generation = ngx_http_k8s_metrics_store_setting_generation(auth->store,
-                                         NGX_HTTP_K8S_METRICS_SETTING_AUTH);
-
-    if (generation != auth->generation) {
-        ngx_http_k8s_metrics_settings_reload(auth);
-    }
+    ngx_http_k8s_metrics_auth_refresh(auth);
 
     own = conf->state;
 
@@ -169,6 +47,20 @@ ngx_http_k8s_metrics_auth_settings(ngx_http_k8s_metrics_auth_t *auth,
 }
 
 
+void
+ngx_http_k8s_metrics_auth_refresh(ngx_http_k8s_metrics_auth_t *auth)
+{
+    ngx_uint_t  generation;
+
+    generation = ngx_http_k8s_metrics_store_setting_generation(auth->store,
+                                         NGX_HTTP_K8S_METRICS_SETTING_AUTH);
+
+    if (generation != auth->generation) {
+        ngx_http_k8s_metrics_settings_reload(auth);
+    }
+}
+
+
 /*
  * A ConfigMap that cannot be read without memory is tried again at the next
  * request; one that is broken leaves what it breaks unset: fail closed.
@@ -177,12 +69,11 @@ ngx_http_k8s_metrics_auth_settings(ngx_http_k8s_metrics_auth_t *auth,
 static void
 ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
 {
-    cJSON                                 *data;
-    ngx_int_t                              rc;
-    ngx_str_t                              bytes;
-    ngx_pool_t                            *pool;
-    ngx_uint_t                             generation;
-    ngx_http_k8s_metrics_requestheader_t  *rh;
+    cJSON       *data;
+    ngx_int_t    rc;
+    ngx_str_t    bytes;
+    ngx_pool_t  *pool;
+    ngx_uint_t   generation;
 
     pool = ngx_create_pool(4096, auth->log);
     if (pool == NULL) {
@@ -207,6 +98,10 @@ ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
     ngx_memzero(&auth->settings, sizeof(ngx_http_k8s_metrics_auth_settings_t));
 
     if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_WARN, auth->log, 0,
+                      "k8s_metrics: the cluster has no ConfigMap "
+                      "kube-system/extension-apiserver-authentication: no "
+                      "front proxy and no client certificate is believed");
         return;
     }
 
@@ -218,44 +113,68 @@ ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
         return;
     }
 
-    rh = &auth->settings.requestheader;
+    ngx_http_k8s_metrics_settings_requestheader(auth, data);
 
-    rh->bundle = ngx_http_k8s_metrics_settings_bundle(auth, pool, data,
-                                              "requestheader-client-ca-file");
-    rh->allowed_names = ngx_http_k8s_metrics_settings_list(pool, data,
-                                              "requestheader-allowed-names");
-    rh->username = ngx_http_k8s_metrics_settings_list(pool, data,
-                                           "requestheader-username-headers");
-    rh->uid = ngx_http_k8s_metrics_settings_list(pool, data,
-                                           "requestheader-uid-headers");
-    rh->group = ngx_http_k8s_metrics_settings_list(pool, data,
-                                           "requestheader-group-headers");
-    rh->extra = ngx_http_k8s_metrics_settings_list(pool, data,
-                                      "requestheader-extra-headers-prefix");
-
-    /* a list that should limit names and cannot be read allows nobody */
-
-    if (rh->allowed_names == NULL) {
-        rh->bundle = NULL;
-    }
-
-    auth->settings.client_ca = ngx_http_k8s_metrics_settings_bundle(auth,
-                                            pool, data, "client-ca-file");
-
+    auth->settings.client_ca = ngx_http_k8s_metrics_settings_bundle(auth, data,
+                                                             "client-ca-file");
     cJSON_Delete(data);
 
     ngx_log_error(NGX_LOG_NOTICE, auth->log, 0,
                   "k8s_metrics: authentication settings read from the "
                   "cluster: front proxy CA %s, client CA %s",
-                  rh->bundle ? "set" : "not set (kube-apiserver's "
-                                       "--requestheader-client-ca-file)",
+                  auth->settings.requestheader.bundle ? "set" : "not set",
                   auth->settings.client_ca ? "set" : "not set");
+}
+
+
+/* All of it or nothing: a list that cannot be read lets no front proxy in. */
+
+static void
+ngx_http_k8s_metrics_settings_requestheader(ngx_http_k8s_metrics_auth_t *auth,
+    cJSON *data)
+{
+    ngx_http_k8s_metrics_requestheader_t  rh;
+
+    ngx_memzero(&rh, sizeof(ngx_http_k8s_metrics_requestheader_t));
+
+    rh.bundle = ngx_http_k8s_metrics_settings_bundle(auth, data,
+                                              "requestheader-client-ca-file");
+    if (rh.bundle == NULL) {
+        ngx_log_error(NGX_LOG_WARN, auth->log, 0,
+                      "k8s_metrics: the ConfigMap "
+                      "extension-apiserver-authentication has no usable "
+                      "\"requestheader-client-ca-file\" (kube-apiserver's "
+                      "--requestheader-client-ca-file): the aggregation layer "
+                      "is not believed");
+        return;
+    }
+
+    if (ngx_http_k8s_metrics_settings_list(auth, data,
+                              "requestheader-allowed-names", &rh.allowed_names)
+        != NGX_OK
+        || ngx_http_k8s_metrics_settings_headers(auth, data,
+                              "requestheader-username-headers", &rh.username)
+           != NGX_OK
+        || ngx_http_k8s_metrics_settings_headers(auth, data,
+                              "requestheader-uid-headers", &rh.uid)
+           != NGX_OK
+        || ngx_http_k8s_metrics_settings_headers(auth, data,
+                              "requestheader-group-headers", &rh.group)
+           != NGX_OK
+        || ngx_http_k8s_metrics_settings_headers(auth, data,
+                              "requestheader-extra-headers-prefix", &rh.extra)
+           != NGX_OK)
+    {
+        return;
+    }
+
+    auth->settings.requestheader = rh;
 }
 
 
 static ngx_http_k8s_metrics_bundle_t *
 ngx_http_k8s_metrics_settings_bundle(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_pool_t *pool, cJSON *data, const char *key)
+    cJSON *data, const char *key)
 {
     cJSON                          *item;
     ngx_str_t                       pem;
@@ -271,7 +190,7 @@ ngx_http_k8s_metrics_settings_bundle(ngx_http_k8s_metrics_auth_t *auth,
     pem.data = (u_char *) item->valuestring;
     pem.len = ngx_strlen(item->valuestring);
 
-    bundle = ngx_http_k8s_metrics_bundle(pool, &pem, &error);
+    bundle = ngx_http_k8s_metrics_bundle(auth->pool, &pem, &error);
 
     if (bundle == NULL) {
         ngx_log_error(NGX_LOG_ERR, auth->log, 0,
@@ -284,62 +203,100 @@ ngx_http_k8s_metrics_settings_bundle(ngx_http_k8s_metrics_auth_t *auth,
 }
 
 
-/* An array of strings in a string; absent: empty; broken: NULL. */
+/*
+ * An array of strings in a string; absent: empty.  NGX_OK, NGX_ERROR (logged).
+ */
 
-static ngx_array_t *
-ngx_http_k8s_metrics_settings_list(ngx_pool_t *pool, cJSON *data,
-    const char *key)
+static ngx_int_t
+ngx_http_k8s_metrics_settings_list(ngx_http_k8s_metrics_auth_t *auth,
+    cJSON *data, const char *key, ngx_array_t **names)
 {
-    size_t        len;
     cJSON        *item, *list, *word;
     ngx_str_t    *s;
-    ngx_array_t  *a;
 
-    a = ngx_array_create(pool, 4, sizeof(ngx_str_t));
-    if (a == NULL) {
-        return NULL;
+    *names = ngx_array_create(auth->pool, 4, sizeof(ngx_str_t));
+    if (*names == NULL) {
+        return NGX_ERROR;
     }
 
     item = cJSON_GetObjectItemCaseSensitive(data, key);
 
     if (!cJSON_IsString(item) || item->valuestring[0] == '\0') {
-        return a;
+        return NGX_OK;
     }
 
     list = cJSON_Parse(item->valuestring);
 
     if (!cJSON_IsArray(list) && !cJSON_IsNull(list)) {
-        cJSON_Delete(list);
-        return NULL;
+        goto broken;
     }
 
     cJSON_ArrayForEach(word, list) {
 
         if (!cJSON_IsString(word)) {
-            a = NULL;
-            break;
+            goto broken;
         }
 
-        len = ngx_strlen(word->valuestring);
-
-        s = ngx_array_push(a);
+        s = ngx_array_push(*names);
         if (s == NULL) {
-            a = NULL;
-            break;
+            goto failed;
         }
 
-        s->len = len;
-        s->data = ngx_pnalloc(pool, len + 1);
+        s->len = ngx_strlen(word->valuestring);
+        s->data = ngx_pnalloc(auth->pool, s->len + 1);
 
         if (s->data == NULL) {
-            a = NULL;
-            break;
+            goto failed;
         }
 
-        ngx_memcpy(s->data, word->valuestring, len);
+        ngx_memcpy(s->data, word->valuestring, s->len);
     }
 
     cJSON_Delete(list);
 
-    return a;
+    return NGX_OK;
+
+broken:
+
+    ngx_log_error(NGX_LOG_ERR, auth->log, 0,
+                  "k8s_metrics: \"%s\" of the ConfigMap "
+                  "extension-apiserver-authentication is no JSON array of "
+                  "strings: the aggregation layer is not believed", key);
+
+failed:
+
+    cJSON_Delete(list);
+
+    return NGX_ERROR;
+}
+
+
+/* As above; an empty name or prefix would take any header for identity. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_settings_headers(ngx_http_k8s_metrics_auth_t *auth,
+    cJSON *data, const char *key, ngx_array_t **names)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    if (ngx_http_k8s_metrics_settings_list(auth, data, key, names) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    name = (*names)->elts;
+
+    for (i = 0; i < (*names)->nelts; i++) {
+
+        if (!ngx_http_k8s_metrics_header_name_ok(&name[i])) {
+            ngx_log_error(NGX_LOG_ERR, auth->log, 0,
+                          "k8s_metrics: \"%s\" of the ConfigMap "
+                          "extension-apiserver-authentication holds \"%V\", "
+                          "which is no header's name: the aggregation layer "
+                          "is not believed", key, &name[i]);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }

@@ -143,6 +143,13 @@ ngx_http_k8s_metrics_ssl_prepare(ngx_conf_t *cf,
 
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+
+    /* with the cache off OpenSSL still asks the callback, for all servers' */
+
+    SSL_CTX_sess_set_new_cb(ctx, NULL);
+    SSL_CTX_sess_set_get_cb(ctx, NULL);
+    SSL_CTX_sess_set_remove_cb(ctx, NULL);
+
 #ifdef TLS1_3_VERSION
     SSL_CTX_set_num_tickets(ctx, 0);
 #endif

@@ -19,7 +19,7 @@
 /* Verdicts of a connection, in its pool. */
 typedef struct {
     ngx_uint_t               id[2];     /* of the bundle; 0: none yet */
-    ngx_uint_t               ok[2];
+    int                      error[2];  /* X509_V_OK or why not */
     time_t                   until[2];
 } ngx_http_k8s_metrics_verdicts_t;
 
@@ -27,7 +27,7 @@ typedef struct {
 static int ngx_http_k8s_metrics_x509_slot(void);
 static ngx_http_k8s_metrics_verdicts_t *ngx_http_k8s_metrics_x509_verdicts(
     ngx_http_request_t *r);
-static ngx_uint_t ngx_http_k8s_metrics_x509_check(SSL *ssl, X509 *cert,
+static int ngx_http_k8s_metrics_x509_check(SSL *ssl, X509 *cert,
     ngx_http_k8s_metrics_bundle_t *bundle, time_t *until);
 static time_t ngx_http_k8s_metrics_x509_until(X509_STORE_CTX *ctx);
 static ngx_int_t ngx_http_k8s_metrics_x509_text(ngx_pool_t *pool,
@@ -36,30 +36,30 @@ static ngx_int_t ngx_http_k8s_metrics_x509_extra(ngx_pool_t *pool, X509 *cert,
     ngx_http_k8s_metrics_identity_t *identity);
 
 
-ngx_uint_t
+int
 ngx_http_k8s_metrics_x509_verify(ngx_http_request_t *r, X509 *cert,
     ngx_uint_t which, ngx_http_k8s_metrics_bundle_t *bundle)
 {
+    int                               error;
     time_t                            until;
-    ngx_uint_t                        ok;
     ngx_http_k8s_metrics_verdicts_t  *v;
 
     v = ngx_http_k8s_metrics_x509_verdicts(r);
 
     if (v && v->id[which] == bundle->id && ngx_time() < v->until[which]) {
-        return v->ok[which];
+        return v->error[which];
     }
 
-    ok = ngx_http_k8s_metrics_x509_check(r->connection->ssl->connection, cert,
-                                         bundle, &until);
+    error = ngx_http_k8s_metrics_x509_check(r->connection->ssl->connection,
+                                            cert, bundle, &until);
 
     if (v) {
         v->id[which] = bundle->id;
-        v->ok[which] = ok;
+        v->error[which] = error;
         v->until[which] = until;
     }
 
-    return ok;
+    return error;
 }
 
 
@@ -111,11 +111,11 @@ ngx_http_k8s_metrics_x509_verdicts(ngx_http_request_t *r)
 }
 
 
-static ngx_uint_t
+static int
 ngx_http_k8s_metrics_x509_check(SSL *ssl, X509 *cert,
     ngx_http_k8s_metrics_bundle_t *bundle, time_t *until)
 {
-    ngx_uint_t          ok;
+    int                 error;
     X509_STORE_CTX     *ctx;
     X509_VERIFY_PARAM  *param;
 
@@ -125,10 +125,10 @@ ngx_http_k8s_metrics_x509_check(SSL *ssl, X509 *cert,
 
     ctx = X509_STORE_CTX_new();
     if (ctx == NULL) {
-        return 0;
+        return X509_V_ERR_OUT_OF_MEM;
     }
 
-    ok = 0;
+    error = X509_V_ERR_UNSPECIFIED;
 
     if (X509_STORE_CTX_init(ctx, bundle->store, cert,
                             SSL_get_peer_cert_chain(ssl))
@@ -142,15 +142,18 @@ ngx_http_k8s_metrics_x509_check(SSL *ssl, X509 *cert,
         X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
 
         if (X509_verify_cert(ctx) == 1) {
-            ok = 1;
+            error = X509_V_OK;
             *until = ngx_http_k8s_metrics_x509_until(ctx);
+
+        } else if (X509_STORE_CTX_get_error(ctx) != X509_V_OK) {
+            error = X509_STORE_CTX_get_error(ctx);
         }
     }
 
     X509_STORE_CTX_free(ctx);
     ERR_clear_error();
 
-    return ok;
+    return error;
 }
 
 

@@ -328,7 +328,7 @@ GET /
     k8s_metrics_always_allow_paths /healthz /a*b;
 --- must_die
 --- error_log
-invalid "k8s_metrics_always_allow_paths" "/a*b": "*" is only allowed at the end
+invalid "k8s_metrics_always_allow_paths" "/a*b": a path begins with "/", and "*" is only allowed at the end
 
 
 
@@ -338,7 +338,7 @@ invalid "k8s_metrics_always_allow_paths" "/a*b": "*" is only allowed at the end
     k8s_metrics_always_allow_paths /a**;
 --- must_die
 --- error_log
-invalid "k8s_metrics_always_allow_paths" "/a**": "*" is only allowed at the end
+invalid "k8s_metrics_always_allow_paths" "/a**": a path begins with "/", and "*" is only allowed at the end
 
 
 
@@ -349,7 +349,7 @@ invalid "k8s_metrics_always_allow_paths" "/a**": "*" is only allowed at the end
     k8s_metrics_always_allow_paths *a;
 --- must_die
 --- error_log
-invalid "k8s_metrics_always_allow_paths" "*a": "*" is only allowed at the end
+invalid "k8s_metrics_always_allow_paths" "*a": a path begins with "/", and "*" is only allowed at the end
 
 
 
@@ -359,7 +359,7 @@ invalid "k8s_metrics_always_allow_paths" "*a": "*" is only allowed at the end
     k8s_metrics_authorization_cache_ttl long;
 --- must_die
 --- error_log eval
-qr/"k8s_metrics_authorization_cache_ttl" directive has an invalid time in \S+:\d+/
+qr/"k8s_metrics_authorization_cache_ttl" directive has an invalid time, or one over a day in \S+:\d+/
 
 
 
@@ -424,3 +424,78 @@ GET /
     location / { empty_gif; }
 --- request
 GET /
+
+
+
+=== client CA: not there
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_client_ca missing.crt;
+--- must_die
+--- error_log eval
+qr/"k8s_metrics_client_ca".*No such file/
+
+
+
+=== client CA: a folder
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_client_ca ../html;
+--- must_die
+--- error_log
+"k8s_metrics_client_ca"
+
+
+
+=== client CA: not named
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_client_ca "";
+--- must_die
+--- error_log
+"k8s_metrics_client_ca"
+
+
+
+=== client CA: a certificate, and then one that is none
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_client_ca ../html/two.crt;
+--- user_files eval
+">>> two.crt\n" . K8sMetrics::slurp("$ENV{TEST_NGINX_K8S_DIR}/ca.crt")
+    . "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+--- must_die
+--- error_log
+"k8s_metrics_client_ca"
+
+
+
+=== a prefix of extra headers that is every header's
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_requestheader_client_ca $TEST_NGINX_K8S_DIR/requestheader-ca.crt;
+    k8s_metrics_requestheader_extra_headers_prefix "";
+--- must_die
+--- error_log
+"k8s_metrics_requestheader_extra_headers_prefix"
+
+
+
+=== a user header without a name
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_requestheader_client_ca $TEST_NGINX_K8S_DIR/requestheader-ca.crt;
+    k8s_metrics_requestheader_username_headers "";
+--- must_die
+--- error_log
+"k8s_metrics_requestheader_username_headers"
+
+
+
+=== always-allowed paths: without a slash, which no path is
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_always_allow_paths healthz;
+--- must_die
+--- error_log
+"k8s_metrics_always_allow_paths"

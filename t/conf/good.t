@@ -74,21 +74,27 @@ __DATA__
 
 === in front of a proxy, which is not asked before
 --- server
-    location /up { k8s_metrics_auth on; proxy_pass http://$TEST_NGINX_K8S_ADDR:8604; }
+    location /up {
+        k8s_metrics_auth on;
+        proxy_set_header X-Who "$k8s_metrics_user/$k8s_metrics_uid/$k8s_metrics_groups/$k8s_metrics_auth_method";
+        proxy_pass http://$TEST_NGINX_K8S_ADDR:8604;
+    }
 --- http
     server {
         listen $TEST_NGINX_K8S_ADDR:8604;
-        location / { return 200 "for $http_x_remote_user\n"; }
+        location / { return 200 "$http_x_remote_user for $http_x_who\n"; }
     }
 --- request eval
 ["GET /up", "POST /up\nbody", "GET /up", "POST /up\nbody"]
 --- more_headers eval
 ["", "X-Test-Cert: alice", "X-Test-Cert: admin\nX-Remote-User: spoofed",
- "X-Test-Cert: front-client\nX-Remote-User: u\nX-Remote-Group: system:masters"]
+ "X-Test-Cert: front-client\nX-Remote-User: u\nX-Remote-Group: system:masters\nX-Remote-Group: b"]
 --- error_code eval
 [403, 403, 200, 200]
 --- response_body_like eval
-[qr/cannot get path/, qr/cannot post path/, qr/^for spoofed$/, qr/^for u$/]
+[qr/cannot get path/, qr/cannot post path/,
+ qr{^ for admin//system:masters,system:authenticated/x509$},
+ qr{^ for u//system:masters,b,system:authenticated/requestheader$}]
 
 
 

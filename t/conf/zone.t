@@ -20,7 +20,7 @@ __DATA__
     k8s_metrics_zone metrics;
 --- must_die
 --- error_log eval
-qr/invalid zone "metrics", it must be name:size in \S+:\d+/
+qr/"k8s_metrics_zone" directive needs name:size in \S+:\d+/
 
 
 
@@ -29,7 +29,7 @@ qr/invalid zone "metrics", it must be name:size in \S+:\d+/
     k8s_metrics_zone :1m;
 --- must_die
 --- error_log eval
-qr/invalid zone ":1m", it must be name:size in \S+:\d+/
+qr/"k8s_metrics_zone" directive needs name:size in \S+:\d+/
 
 
 
@@ -38,7 +38,7 @@ qr/invalid zone ":1m", it must be name:size in \S+:\d+/
     k8s_metrics_zone metrics:;
 --- must_die
 --- error_log eval
-qr/invalid zone size "metrics:" in \S+:\d+/
+qr/"k8s_metrics_zone" directive has an invalid size in \S+:\d+/
 
 
 
@@ -47,7 +47,7 @@ qr/invalid zone size "metrics:" in \S+:\d+/
     k8s_metrics_zone metrics:big;
 --- must_die
 --- error_log eval
-qr/invalid zone size "metrics:big" in \S+:\d+/
+qr/"k8s_metrics_zone" directive has an invalid size in \S+:\d+/
 
 
 
@@ -56,7 +56,7 @@ qr/invalid zone size "metrics:big" in \S+:\d+/
     k8s_metrics_zone metrics:-1m;
 --- must_die
 --- error_log eval
-qr/invalid zone size "metrics:-1m" in \S+:\d+/
+qr/"k8s_metrics_zone" directive has an invalid size in \S+:\d+/
 
 
 
@@ -65,7 +65,7 @@ qr/invalid zone size "metrics:-1m" in \S+:\d+/
     k8s_metrics_zone metrics:1t;
 --- must_die
 --- error_log eval
-qr/invalid zone size "metrics:1t" in \S+:\d+/
+qr/"k8s_metrics_zone" directive has an invalid size in \S+:\d+/
 
 
 
@@ -74,7 +74,7 @@ qr/invalid zone size "metrics:1t" in \S+:\d+/
     k8s_metrics_zone metrics:1m:1m;
 --- must_die
 --- error_log eval
-qr/invalid zone size "metrics:1m:1m" in \S+:\d+/
+qr/"k8s_metrics_zone" directive has an invalid size in \S+:\d+/
 
 
 
@@ -83,7 +83,7 @@ qr/invalid zone size "metrics:1m:1m" in \S+:\d+/
     k8s_metrics_zone metrics:99999999999999999999g;
 --- must_die
 --- error_log eval
-qr/invalid zone size "metrics:99999999999999999999g" in \S+:\d+/
+qr/"k8s_metrics_zone" directive has an invalid size in \S+:\d+/
 
 
 
