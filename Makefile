@@ -15,7 +15,7 @@ DIR      := $(abspath $(BUILD))
 MODULE   := $(DIR)/ngx_http_k8s_metrics_module.so
 
 SUITES    = $(wildcard $(addprefix t/,base store fetch kube scrape conf auth \
-              api fault))
+              api fault demo))
 TESTS     = $(SUITES)
 UNITS     = $(patsubst t/unit/%.c,$(DIR)/unit/%,$(wildcard t/unit/test_*.c))
 
@@ -112,6 +112,7 @@ unit_more   = $(call unit_objs,$(shell sed -n \
 
 unit: deps-test $(UNITS)	## unit tests, with sanitizers where the compiler has them
 	@if [ -n "$(UNITS)" ]; then prove -e '' $(UNITS); fi
+	@cd t/standin && go test ./...
 
 .SECONDARY:
 .SECONDEXPANSION:

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"net"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -161,9 +162,17 @@ func boolean(b bool) string {
 	return "False"
 }
 
+// room is what a node has; only the machine itself tells.
+func (o *options) room() map[string]string {
+	if !o.host {
+		return nil
+	}
+	return map[string]string{"cpu": utoa(uint64(runtime.NumCPU())), "memory": utoa(memTotal())}
+}
+
 func (n *node) json(o *options) map[string]interface{} {
 	return dict{"metadata": n.m.json(o), "spec": dict{"providerID": "standin://" + n.m.name},
-		"status": dict{"conditions": readyJSON(n.ready),
+		"status": dict{"conditions": readyJSON(n.ready), "capacity": o.room(), "allocatable": o.room(),
 			"addresses": []interface{}{dict{"type": "InternalIP", "address": n.ip.String()},
 				dict{"type": "Hostname", "address": n.m.name}},
 			"daemonEndpoints": dict{"kubeletEndpoint": dict{"Port": n.port}}}}

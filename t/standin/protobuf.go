@@ -48,13 +48,17 @@ func (p *pb) msg(n int, fill func(m *pb)) {
 	copy(p.b[at:], v[:k])
 }
 
-func (p *pb) pairs(n int, l map[string]string) {
+func sorted(l map[string]string) []string {
 	keys := make([]string, 0, 8)
 	for k := range l {
 		keys = append(keys, k)
 	}
 	sort.Strings(keys)
-	for _, k := range keys {
+	return keys
+}
+
+func (p *pb) pairs(n int, l map[string]string) {
+	for _, k := range sorted(l) {
 		p.msg(n, func(m *pb) { m.str(1, k); m.str(2, l[k]) })
 	}
 }
@@ -103,6 +107,11 @@ func (n *node) pb(p *pb, o *options) {
 	p.msg(1, func(m *pb) { n.m.pb(m, o) })
 	p.msg(2, func(m *pb) { m.str(3, "standin://"+n.m.name) })
 	p.msg(3, func(s *pb) {
+		for field, room := 1, o.room(); field <= 2; field++ {
+			for _, name := range sorted(room) {
+				s.msg(field, func(e *pb) { e.str(1, name); e.msg(2, func(q *pb) { q.str(1, room[name]) }) })
+			}
+		}
 		readyPB(s, 4, n.ready)
 		s.msg(5, func(a *pb) { a.str(1, "InternalIP"); a.str(2, n.ip.String()) })
 		s.msg(5, func(a *pb) { a.str(1, "Hostname"); a.str(2, n.m.name) })
