@@ -94,6 +94,10 @@ ngx_http_k8s_metrics_answer_send(ngx_http_request_t *r, ngx_uint_t code,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* there is nothing that If-Match and its like could be compared with */
+
+    r->disable_not_modified = 1;
+
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {

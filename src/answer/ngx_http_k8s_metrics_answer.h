@@ -32,6 +32,15 @@ ngx_http_k8s_metrics_attrs_t *ngx_http_k8s_metrics_answer_attrs(
     ngx_http_request_t *r, ngx_uint_t *declined);
 
 /*
+ * The request's target as the client sent it: its path, which begins with "/",
+ * and its query without the "?".  Views.  NGX_OK, or NGX_DECLINED when it
+ * holds a "#" or is no path: attributes of it could mean another resource
+ * than the one that is served.
+ */
+ngx_int_t ngx_http_k8s_metrics_answer_target(ngx_http_request_t *r,
+    ngx_str_t *path, ngx_str_t *args);
+
+/*
  * All values of the request header "name" (lower case, compared without case
  * on lengths and bytes) joined by ", " in order; empty when absent.  Pool
  * memory or a view.  NGX_OK or NGX_ERROR.

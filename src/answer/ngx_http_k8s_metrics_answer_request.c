@@ -19,8 +19,6 @@ typedef struct {
 
 
 static void ngx_http_k8s_metrics_answer_attrs_cleanup(void *data);
-static void ngx_http_k8s_metrics_answer_raw_uri(ngx_http_request_t *r,
-    ngx_str_t *uri, ngx_str_t *args);
 static ngx_int_t ngx_http_k8s_metrics_answer_pretty(ngx_http_request_t *r,
     ngx_http_k8s_metrics_accepted_t *accepted);
 
@@ -51,7 +49,9 @@ ngx_http_k8s_metrics_answer_attrs(ngx_http_request_t *r, ngx_uint_t *declined)
     a = cln->data;
     ngx_memzero(a, sizeof(ngx_http_k8s_metrics_answer_attrs_t));
 
-    ngx_http_k8s_metrics_answer_raw_uri(r, &uri, &args);
+    rc = ngx_http_k8s_metrics_answer_target(r, &uri, &args);
+
+    a->declined = (rc != NGX_OK);
 
     rc = ngx_http_k8s_metrics_attrs(r->pool, &r->method_name, &uri, &args,
                                     &a->attrs);
@@ -59,7 +59,9 @@ ngx_http_k8s_metrics_answer_attrs(ngx_http_request_t *r, ngx_uint_t *declined)
         return NULL;
     }
 
-    a->declined = (rc == NGX_DECLINED);
+    if (rc == NGX_DECLINED) {
+        a->declined = 1;
+    }
     cln->handler = ngx_http_k8s_metrics_answer_attrs_cleanup;
 
     *declined = a->declined;
@@ -75,52 +77,44 @@ ngx_http_k8s_metrics_answer_attrs_cleanup(void *data)
 }
 
 
-/* The URI as received, not as nginx decoded and merged it. */
+/*
+ * As received, not as nginx decoded and merged it.  nginx has taken the scheme
+ * and the host of the absolute form off; what may be left then is a query
+ * alone.
+ */
 
-static void
-ngx_http_k8s_metrics_answer_raw_uri(ngx_http_request_t *r, ngx_str_t *uri,
+ngx_int_t
+ngx_http_k8s_metrics_answer_target(ngx_http_request_t *r, ngx_str_t *path,
     ngx_str_t *args)
 {
     u_char     *p, *last;
     ngx_str_t   raw;
 
+    static u_char  root[] = "/";
+
     raw = r->unparsed_uri;
+    last = raw.data + raw.len;
 
-    /* the absolute form: http://host/path */
-
-    if (raw.len && raw.data[0] != '/') {
-        last = raw.data + raw.len;
-        p = ngx_strlchr(raw.data, last, ':');
-
-        if (p && last - p > 3 && p[1] == '/' && p[2] == '/') {
-            p = ngx_strlchr(p + 3, last, '/');
-
-            if (p) {
-                raw.len = last - p;
-                raw.data = p;
-            }
-        }
-    }
-
-    *uri = raw;
+    *path = raw;
     ngx_str_null(args);
 
-    p = ngx_strlchr(raw.data, raw.data + raw.len, '?');
+    p = ngx_strlchr(raw.data, last, '?');
 
     if (p) {
-        uri->len = p - raw.data;
+        path->len = p - raw.data;
         args->data = p + 1;
-        args->len = raw.data + raw.len - p - 1;
+        args->len = last - p - 1;
     }
 
-    /* a fragment is not the server's */
-
-    p = ngx_strlchr(uri->data, uri->data + uri->len, '#');
-
-    if (p) {
-        uri->len = p - uri->data;
-        args->len = 0;
+    if (path->len == 0) {
+        path->data = root;
+        path->len = 1;
     }
+
+    /* some take a fragment off, some take it for a part of the path */
+
+    return (path->data[0] == '/' && ngx_strlchr(raw.data, last, '#') == NULL)
+           ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -233,7 +227,7 @@ ngx_http_k8s_metrics_answer_pretty(ngx_http_request_t *r,
         ngx_null_string
     };
 
-    ngx_http_k8s_metrics_answer_raw_uri(r, &uri, &args);
+    (void) ngx_http_k8s_metrics_answer_target(r, &uri, &args);
 
     rc = ngx_http_k8s_metrics_query(r->pool, &args, "pretty", 0, &value);
 

@@ -17,7 +17,8 @@
 #define NGX_HTTP_K8S_METRICS_ALL      0x7
 
 /* so many ?exclude= are looked at */
-#define NGX_HTTP_K8S_METRICS_EXCLUDES  32
+#define NGX_HTTP_K8S_METRICS_HEALTH_ARGS  4096
+#define NGX_HTTP_K8S_METRICS_EXCLUDES     32
 
 
 typedef struct {
@@ -253,10 +254,16 @@ ngx_http_k8s_metrics_health_excluded(ngx_http_request_t *r,
     ngx_str_t *excludes, ngx_uint_t *n)
 {
     ngx_int_t  rc;
+    ngx_str_t  args;
+
+    /* looked through once for each, for anybody */
+
+    args = r->args;
+    args.len = ngx_min(args.len, NGX_HTTP_K8S_METRICS_HEALTH_ARGS);
 
     for (*n = 0; *n < NGX_HTTP_K8S_METRICS_EXCLUDES; (*n)++) {
 
-        rc = ngx_http_k8s_metrics_query(r->pool, &r->args, "exclude", *n,
+        rc = ngx_http_k8s_metrics_query(r->pool, &args, "exclude", *n,
                                         &excludes[*n]);
         if (rc == NGX_DECLINED) {
             return NGX_OK;

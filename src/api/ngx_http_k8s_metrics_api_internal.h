@@ -31,6 +31,7 @@
 #define NGX_HTTP_K8S_METRICS_PIECE_MAX      (4 * 1024 * 1024)
 
 #define NGX_HTTP_K8S_METRICS_BATCH_MEM      65536
+#define NGX_HTTP_K8S_METRICS_BATCH_MAX      (4 * 1024 * 1024)
 #define NGX_HTTP_K8S_METRICS_BATCH_ITEMS    128
 
 
@@ -106,6 +107,7 @@ struct ngx_http_k8s_metrics_list_s {
     unsigned                                begun:1;
     unsigned                                ended:1;
     unsigned                                filling:1;
+    unsigned                                told:1;
 };
 
 

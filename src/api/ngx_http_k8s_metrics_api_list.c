@@ -38,7 +38,7 @@ static ngx_int_t ngx_http_k8s_metrics_list_output(ngx_http_request_t *r,
 static ngx_int_t ngx_http_k8s_metrics_list_drain(ngx_http_request_t *r,
     ngx_http_k8s_metrics_list_t *list, ngx_chain_t *out);
 static void ngx_http_k8s_metrics_list_wait(ngx_http_request_t *r,
-    ngx_uint_t yield);
+    ngx_http_k8s_metrics_list_t *list, ngx_uint_t yield);
 
 
 ngx_int_t
@@ -97,6 +97,14 @@ ngx_http_k8s_metrics_list_write(ngx_http_request_t *r)
     wev = c->write;
     list = ngx_http_get_module_ctx(r, ngx_http_k8s_metrics_module);
 
+    if (list == NULL) {
+
+        /* a filter answered in our place */
+
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
     if (wev->timedout) {
         ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
                       "client timed out");
@@ -106,7 +114,7 @@ ngx_http_k8s_metrics_list_write(ngx_http_request_t *r)
     }
 
     if (wev->delayed || r->aio) {
-        ngx_http_k8s_metrics_list_wait(r, 0);
+        ngx_http_k8s_metrics_list_wait(r, list, 0);
         return;
     }
 
@@ -124,7 +132,7 @@ ngx_http_k8s_metrics_list_write(ngx_http_request_t *r)
         }
 
         if (rc == NGX_AGAIN) {
-            ngx_http_k8s_metrics_list_wait(r, 0);
+            ngx_http_k8s_metrics_list_wait(r, list, 0);
             return;
         }
     }
@@ -153,7 +161,7 @@ ngx_http_k8s_metrics_list_run(ngx_http_request_t *r,
         }
 
         if (rc == NGX_AGAIN) {
-            ngx_http_k8s_metrics_list_wait(r, 1);
+            ngx_http_k8s_metrics_list_wait(r, list, 1);
             return;
         }
 
@@ -180,12 +188,12 @@ ngx_http_k8s_metrics_list_run(ngx_http_request_t *r,
         }
 
         if (rc == NGX_AGAIN) {
-            ngx_http_k8s_metrics_list_wait(r, 0);
+            ngx_http_k8s_metrics_list_wait(r, list, 0);
             return;
         }
 
         if (ngx_http_k8s_metrics_list_spent(list)) {
-            ngx_http_k8s_metrics_list_wait(r, 1);
+            ngx_http_k8s_metrics_list_wait(r, list, 1);
             return;
         }
     }
@@ -287,10 +295,18 @@ ngx_http_k8s_metrics_list_header(ngx_http_request_t *r,
 
     r->connection->log->action = "sending metrics to client";
 
+    /* there is nothing that If-Match and its like could be compared with */
+
+    r->disable_not_modified = 1;
+
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK) {
         return rc;
+    }
+
+    if (r->filter_finalize) {
+        return NGX_ERROR;
     }
 
     return r->header_only ? NGX_DONE : NGX_OK;
@@ -482,11 +498,11 @@ ngx_http_k8s_metrics_list_drain(ngx_http_request_t *r,
  */
 
 static void
-ngx_http_k8s_metrics_list_wait(ngx_http_request_t *r, ngx_uint_t yield)
+ngx_http_k8s_metrics_list_wait(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_list_t *list, ngx_uint_t yield)
 {
-    ngx_event_t                  *wev;
-    ngx_http_core_loc_conf_t     *clcf;
-    ngx_http_k8s_metrics_list_t  *list;
+    ngx_event_t               *wev;
+    ngx_http_core_loc_conf_t  *clcf;
 
     wev = r->connection->write;
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -499,8 +515,6 @@ ngx_http_k8s_metrics_list_wait(ngx_http_request_t *r, ngx_uint_t yield)
         ngx_post_event(wev, &ngx_posted_next_events);
         return;
     }
-
-    list = ngx_http_get_module_ctx(r, ngx_http_k8s_metrics_module);
 
     ngx_http_k8s_metrics_list_release(list);
 

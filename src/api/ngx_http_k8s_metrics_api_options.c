@@ -61,21 +61,10 @@ ngx_int_t
 ngx_http_k8s_metrics_api_options(ngx_http_request_t *r,
     const ngx_http_k8s_metrics_attrs_t *attrs)
 {
-    u_char     *p, *last;
-    ngx_int_t   rc;
-    ngx_str_t   args;
+    ngx_int_t  rc;
+    ngx_str_t  path, args;
 
-    /* as received, as the attributes are */
-
-    ngx_str_null(&args);
-
-    last = r->unparsed_uri.data + r->unparsed_uri.len;
-    p = ngx_strlchr(r->unparsed_uri.data, last, '?');
-
-    if (p) {
-        args.data = p + 1;
-        args.len = last - args.data;
-    }
+    (void) ngx_http_k8s_metrics_answer_target(r, &path, &args);
 
     rc = ngx_http_k8s_metrics_options_numbers(r, &args);
     if (rc != NGX_DECLINED) {

@@ -33,10 +33,10 @@
 #define NGX_HTTP_K8S_METRICS_NEWCOMERS   1024
 
 /*
- * A quantity's text in the first pass: 99 cores in nanocores, a TiB in Ki.
- * What is longer lives on what the others leave.
+ * The longest text of a quantity, in the first pass: one that grew until the
+ * second may not live on what others need.
  */
-#define NGX_HTTP_K8S_METRICS_PB_TEXT     12
+#define NGX_HTTP_K8S_METRICS_PB_TEXT     (NGX_INT64_LEN + 2)
 
 /* the envelope's two last members, which are empty */
 #define NGX_HTTP_K8S_METRICS_PB_TAIL     4
@@ -156,6 +156,14 @@ ngx_http_k8s_metrics_pb_form_item(ngx_http_k8s_metrics_list_t *list,
 
     if (len + NGX_HTTP_K8S_METRICS_FILLER_MIN > list->left) {
         out->last = out->start + start;
+
+        if (!list->told) {
+            ngx_log_error(NGX_LOG_WARN, list->request->connection->log, 0,
+                          "k8s_metrics: a list grew by too much while it was "
+                          "sent, \"%V\" is left out", &item->name);
+            list->told = 1;
+        }
+
         return;
     }
 

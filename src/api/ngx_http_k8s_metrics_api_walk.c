@@ -18,6 +18,11 @@
 
 static ngx_int_t ngx_http_k8s_metrics_list_read(
     ngx_http_k8s_metrics_list_t *list);
+static ngx_int_t ngx_http_k8s_metrics_list_fetch(
+    ngx_http_k8s_metrics_list_t *list);
+static ngx_int_t ngx_http_k8s_metrics_list_alloc(
+    ngx_http_k8s_metrics_list_t *list);
+static void ngx_http_k8s_metrics_list_free(ngx_http_k8s_metrics_list_t *list);
 static ngx_uint_t ngx_http_k8s_metrics_list_selected(
     const ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item);
@@ -53,8 +58,92 @@ ngx_http_k8s_metrics_list_next(ngx_http_k8s_metrics_list_t *list,
 }
 
 
+/*
+ * What does not fit the usual block is read into a larger one, and the next
+ * into the usual one again; what no block holds is left out.
+ */
+
 static ngx_int_t
 ngx_http_k8s_metrics_list_read(ngx_http_k8s_metrics_list_t *list)
+{
+    ngx_int_t                      rc;
+    ngx_http_k8s_metrics_batch_t  *batch;
+
+    batch = &list->batch;
+    list->next = 0;
+
+    if (batch->mem && batch->size > NGX_HTTP_K8S_METRICS_BATCH_MEM) {
+        ngx_http_k8s_metrics_list_free(list);
+    }
+
+    if (batch->mem == NULL) {
+        batch->size = NGX_HTTP_K8S_METRICS_BATCH_MEM;
+    }
+
+    for ( ;; ) {
+
+        if (batch->mem == NULL
+            && ngx_http_k8s_metrics_list_alloc(list) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_http_k8s_metrics_list_fetch(list);
+
+        if (rc != NGX_BUSY) {
+            return NGX_OK;
+        }
+
+        batch->n = 0;
+
+        ngx_http_k8s_metrics_list_free(list);
+
+        if (batch->size < NGX_HTTP_K8S_METRICS_BATCH_MAX) {
+            batch->size *= 8;
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_ERR, list->request->connection->log, 0,
+                      "k8s_metrics: what follows \"%V\" in a list is too large "
+                      "and left out", &list->walk.name);
+
+        batch->size = NGX_HTTP_K8S_METRICS_BATCH_MEM;
+        batch->skip = 1;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_list_fetch(ngx_http_k8s_metrics_list_t *list)
+{
+    ngx_int_t                      rc;
+    ngx_http_k8s_metrics_batch_t  *batch;
+
+    batch = &list->batch;
+
+    if (list->query.name.len == 0) {
+        return ngx_http_k8s_metrics_store_read(list->store, &list->query,
+                                               &list->walk, batch);
+    }
+
+    list->walk.done = 1;
+
+    rc = ngx_http_k8s_metrics_store_get(list->store, &list->query, batch);
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    batch->n = 0;
+
+    return (rc == NGX_BUSY && !batch->skip) ? NGX_BUSY : NGX_DECLINED;
+}
+
+
+/* One block of batch->size and the items, so that it is given back as one. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_list_alloc(ngx_http_k8s_metrics_list_t *list)
 {
     size_t                         items;
     ngx_http_k8s_metrics_batch_t  *batch;
@@ -63,39 +152,25 @@ ngx_http_k8s_metrics_list_read(ngx_http_k8s_metrics_list_t *list)
     items = NGX_HTTP_K8S_METRICS_BATCH_ITEMS
             * sizeof(ngx_http_k8s_metrics_item_t);
 
-    if (batch->mem == NULL) {
-
-        /* one block, so that it is given back as one */
-
-        batch->items = ngx_palloc(list->request->pool,
-                                  items + NGX_HTTP_K8S_METRICS_BATCH_MEM);
-        if (batch->items == NULL) {
-            return NGX_ERROR;
-        }
-
-        batch->mem = (u_char *) batch->items + items;
-        batch->size = NGX_HTTP_K8S_METRICS_BATCH_MEM;
-        batch->max = NGX_HTTP_K8S_METRICS_BATCH_ITEMS;
+    batch->items = ngx_palloc(list->request->pool, items + batch->size);
+    if (batch->items == NULL) {
+        return NGX_ERROR;
     }
 
-    list->next = 0;
-
-    if (list->query.name.len) {
-        list->walk.done = 1;
-
-        if (ngx_http_k8s_metrics_store_get(list->store, &list->query, batch)
-            != NGX_OK)
-        {
-            batch->n = 0;
-        }
-
-        return NGX_OK;
-    }
-
-    ngx_http_k8s_metrics_store_read(list->store, &list->query, &list->walk,
-                                    batch);
+    batch->mem = (u_char *) batch->items + items;
+    batch->max = NGX_HTTP_K8S_METRICS_BATCH_ITEMS;
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_k8s_metrics_list_free(ngx_http_k8s_metrics_list_t *list)
+{
+    list->batch.n = 0;
+    list->batch.mem = NULL;
+
+    (void) ngx_pfree(list->request->pool, list->batch.items);
 }
 
 
@@ -175,10 +250,8 @@ ngx_http_k8s_metrics_list_release(ngx_http_k8s_metrics_list_t *list)
     }
 
     list->next = 0;
-    list->batch.n = 0;
-    list->batch.mem = NULL;
 
-    (void) ngx_pfree(list->request->pool, list->batch.items);
+    ngx_http_k8s_metrics_list_free(list);
 }
 
 

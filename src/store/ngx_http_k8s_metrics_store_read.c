@@ -47,14 +47,14 @@ static void ngx_http_k8s_metrics_walk_set_locked(
     uint32_t off);
 
 
-void
+ngx_int_t
 ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
     const ngx_http_k8s_metrics_query_t *query,
     ngx_http_k8s_metrics_walk_t *walk, ngx_http_k8s_metrics_batch_t *batch)
 {
     uint32_t                        off, last, only;
     ngx_int_t                       rc;
-    ngx_uint_t                      looked;
+    ngx_uint_t                      looked, busy;
     const ngx_str_t                *from;
     ngx_http_k8s_metrics_mem_t      mem;
     ngx_http_k8s_metrics_place_t    place;
@@ -78,6 +78,7 @@ ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
                                            &walk->name, &place);
     last = 0;
     looked = 0;
+    busy = 0;
 
     while (looked < NGX_HTTP_K8S_METRICS_LOOK && batch->n < batch->max) {
 
@@ -116,10 +117,11 @@ ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
         if (rc == NGX_OK) {
             batch->n++;
 
-        } else if (rc == NGX_BUSY && batch->n) {
+        } else if (rc == NGX_BUSY && (batch->n || !batch->skip)) {
 
             /* no room behind the others: first of the next batch */
 
+            busy = (batch->n == 0);
             break;
         }
 
@@ -131,6 +133,8 @@ ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
     }
 
     ngx_http_k8s_metrics_store_unlock(store);
+
+    return busy ? NGX_BUSY : NGX_OK;
 }
 
 

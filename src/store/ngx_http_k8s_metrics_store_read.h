@@ -59,9 +59,8 @@ typedef struct {
 
 /*
  * One batch: as many of the following items as fit "mem" and "max"; only
- * those that have metrics and are fresh enough.  The caller sets mem, size
- * (at least 64 kB) and max items; an item that alone does not fit is left
- * out and counted.  Strings and arrays of the items are in "mem".
+ * those that have metrics and are fresh enough.  The caller sets mem, size and
+ * max items.  Strings and arrays of the items are in "mem".
  */
 typedef struct {
     u_char                          *mem;
@@ -69,14 +68,17 @@ typedef struct {
     ngx_http_k8s_metrics_item_t     *items;     /* max of them, the caller's */
     ngx_uint_t                       max;
     ngx_uint_t                       n;         /* out */
+    unsigned                         skip:1;    /* what alone does not fit is
+                                                   left out */
 } ngx_http_k8s_metrics_batch_t;
 
 /*
  * Next batch; walk->done is set when nothing follows.  A batch may be empty
  * while done is 0 (a bounded number of records is looked at under one hold
- * of the lock).
+ * of the lock).  NGX_OK, or NGX_BUSY when the first item alone does not fit
+ * (and may not be skipped): nothing was read.
  */
-void ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
+ngx_int_t ngx_http_k8s_metrics_store_read(ngx_http_k8s_metrics_store_t *store,
     const ngx_http_k8s_metrics_query_t *query,
     ngx_http_k8s_metrics_walk_t *walk, ngx_http_k8s_metrics_batch_t *batch);
 
