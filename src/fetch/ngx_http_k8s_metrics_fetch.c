@@ -48,7 +48,7 @@ ngx_http_k8s_metrics_fetch_start(ngx_http_k8s_metrics_peer_t *peer,
     f->limit = conf->deadline;
     f->response.content_length = -1;
 
-    if (ngx_http_k8s_metrics_fetch_fake(f, conf, log) != NGX_OK
+    if (ngx_http_k8s_metrics_fetch_fake(f, conf) != NGX_OK
         || ngx_http_k8s_metrics_fetch_upstream(f, conf) != NGX_OK)
     {
         ngx_destroy_pool(pool);

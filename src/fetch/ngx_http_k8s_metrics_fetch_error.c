@@ -282,35 +282,3 @@ ngx_http_k8s_metrics_fetch_between(ngx_str_t *s, const char *from,
 
     return 1;
 }
-
-
-void
-ngx_http_k8s_metrics_fetch_log_writer(ngx_log_t *log, ngx_uint_t level,
-    u_char *buf, size_t len)
-{
-    u_char                        *p, *last;
-    ngx_http_k8s_metrics_fetch_t  *f;
-
-    f = log->wdata;
-
-    if (level > NGX_LOG_ERR) {
-        (void) ngx_write_fd(log->file->fd, buf, len);
-        return;
-    }
-
-    last = buf + len - NGX_LINEFEED_SIZE;
-
-    p = ngx_strlchr(buf, last, ']');
-    p = p ? ngx_strlchr(p, last, ':') : NULL;
-
-    if (p == NULL || last - p < 2) {
-        return;
-    }
-
-    p += 2;
-
-    len = ngx_min((size_t) (last - p), sizeof(f->words) - 1);
-
-    ngx_memcpy(f->words, p, len);
-    f->words[len] = '\0';
-}

@@ -100,7 +100,7 @@ struct ngx_http_k8s_metrics_fetch_s {
 
 /* _fetch_request.c: fills everything but the request's bytes; NGX_ERROR. */
 ngx_int_t ngx_http_k8s_metrics_fetch_fake(ngx_http_k8s_metrics_fetch_t *f,
-    const ngx_http_k8s_metrics_fetch_conf_t *conf, ngx_log_t *log);
+    const ngx_http_k8s_metrics_fetch_conf_t *conf);
 ngx_int_t ngx_http_k8s_metrics_fetch_upstream(ngx_http_k8s_metrics_fetch_t *f,
     const ngx_http_k8s_metrics_fetch_conf_t *conf);
 
@@ -119,6 +119,8 @@ void ngx_http_k8s_metrics_fetch_fail(ngx_http_k8s_metrics_fetch_t *f,
     ngx_http_k8s_metrics_failure_e failure, const char *fmt, ...);
 void ngx_http_k8s_metrics_fetch_failed(ngx_http_k8s_metrics_fetch_t *f,
     ngx_int_t rc);
+
+/* _fetch_log.c: of a fetch's own log, whose wdata it is. */
 void ngx_http_k8s_metrics_fetch_log_writer(ngx_log_t *log, ngx_uint_t level,
     u_char *buf, size_t len);
 

@@ -8,7 +8,7 @@
 
 
 static void ngx_http_k8s_metrics_fetch_connection(
-    ngx_http_k8s_metrics_fetch_t *f, ngx_log_t *log);
+    ngx_http_k8s_metrics_fetch_t *f);
 static ngx_int_t ngx_http_k8s_metrics_fetch_request(
     ngx_http_k8s_metrics_fetch_t *f,
     const ngx_http_k8s_metrics_fetch_conf_t *conf);
@@ -36,17 +36,16 @@ static ngx_http_upstream_srv_conf_t  ngx_http_k8s_metrics_fetch_srv_conf = {
 
 ngx_int_t
 ngx_http_k8s_metrics_fetch_fake(ngx_http_k8s_metrics_fetch_t *f,
-    const ngx_http_k8s_metrics_fetch_conf_t *conf, ngx_log_t *log)
+    const ngx_http_k8s_metrics_fetch_conf_t *conf)
 {
-    ngx_http_k8s_metrics_fetch_connection(f, log);
+    ngx_http_k8s_metrics_fetch_connection(f);
 
     return ngx_http_k8s_metrics_fetch_request(f, conf);
 }
 
 
 static void
-ngx_http_k8s_metrics_fetch_connection(ngx_http_k8s_metrics_fetch_t *f,
-    ngx_log_t *log)
+ngx_http_k8s_metrics_fetch_connection(ngx_http_k8s_metrics_fetch_t *f)
 {
     ngx_connection_t  *c;
 
@@ -54,13 +53,12 @@ ngx_http_k8s_metrics_fetch_connection(ngx_http_k8s_metrics_fetch_t *f,
 
     f->log.log_level = NGX_LOG_ERR;
 
-    if (log->log_level & NGX_LOG_DEBUG_ALL) {
-        f->log.log_level = log->log_level;
+    if (ngx_cycle->log->log_level & NGX_LOG_DEBUG_ALL) {
+        f->log.log_level = ngx_cycle->log->log_level;
     }
 
     f->log.writer = ngx_http_k8s_metrics_fetch_log_writer;
     f->log.wdata = f;
-    f->log.file = ngx_cycle->log->file;
     f->log.data = &f->log_ctx;
 
     c = &f->connection;
