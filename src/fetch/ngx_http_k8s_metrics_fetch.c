@@ -207,6 +207,14 @@ ngx_http_k8s_metrics_fetch_deadline(ngx_event_t *ev)
 
     f = ev->data;
 
+    /* cancelled in a callback: the event that frees it is still to come */
+
+    if (f->cancelled) {
+        ngx_http_k8s_metrics_fetch_abort(f);
+        ngx_http_k8s_metrics_fetch_free(f);
+        return;
+    }
+
     if (!f->finished) {
         f->response.failure = NGX_HTTP_K8S_METRICS_FETCH_OK;
 
