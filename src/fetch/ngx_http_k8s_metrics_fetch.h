@@ -127,14 +127,16 @@ void ngx_http_k8s_metrics_fetch_cancel(ngx_http_k8s_metrics_fetch_t *fetch);
 
 /*
  * Worker start: finds the http configuration that fake requests run in and
- * wraps the top filters so that they swallow them.  NGX_OK or NGX_ERROR.
+ * wraps the top filters so that they swallow them.  NGX_OK, or NGX_ERROR
+ * without memory.
  */
 ngx_int_t ngx_http_k8s_metrics_fetch_init_process(ngx_cycle_t *cycle);
 
 /*
  * "handler" is called once when the worker begins a graceful exit (reload,
- * quit, upgrade), so that scrapes and watches end and do not hold it.
- * NGX_OK or NGX_ERROR.
+ * quit, upgrade), so that scrapes and watches end and do not hold it.  Takes
+ * a connection where one is free, but no descriptor.  NGX_OK, or NGX_ERROR
+ * without memory.
  */
 ngx_int_t ngx_http_k8s_metrics_fetch_at_exit(ngx_cycle_t *cycle,
     void (*handler)(void *data), void *data);

@@ -7,17 +7,10 @@
 #include "ngx_http_k8s_metrics_fetch_internal.h"
 
 
-typedef struct {
-    void       (*handler)(void *data);
-    void        *data;
-} ngx_http_k8s_metrics_fetch_exit_t;
-
-
 static ngx_int_t ngx_http_k8s_metrics_fetch_header_filter(
     ngx_http_request_t *r);
 static ngx_int_t ngx_http_k8s_metrics_fetch_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static void ngx_http_k8s_metrics_fetch_exit_handler(ngx_event_t *ev);
 
 
 /* of this worker, set once when it starts */
@@ -132,74 +125,4 @@ ngx_http_k8s_metrics_fetch_send_chain(ngx_connection_t *c, ngx_chain_t *in,
     off_t limit)
 {
     return NULL;
-}
-
-
-/*
- * The core tells idle connections of a graceful exit.  This one is a socket
- * that is never connected nor watched.
- */
-
-ngx_int_t
-ngx_http_k8s_metrics_fetch_at_exit(ngx_cycle_t *cycle,
-    void (*handler)(void *data), void *data)
-{
-    ngx_socket_t                        s;
-    ngx_connection_t                   *c;
-    ngx_http_k8s_metrics_fetch_exit_t  *at;
-
-    at = ngx_palloc(cycle->pool, sizeof(ngx_http_k8s_metrics_fetch_exit_t));
-    if (at == NULL) {
-        return NGX_ERROR;
-    }
-
-    at->handler = handler;
-    at->data = data;
-
-    s = ngx_socket(AF_UNIX, SOCK_STREAM, 0);
-
-    if (s == (ngx_socket_t) -1) {
-        ngx_log_error(NGX_LOG_ERR, cycle->log, ngx_socket_errno,
-                      ngx_socket_n " failed");
-        return NGX_ERROR;
-    }
-
-    c = ngx_get_connection(s, cycle->log);
-
-    if (c == NULL) {
-        if (ngx_close_socket(s) == -1) {
-            ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_socket_errno,
-                          ngx_close_socket_n " failed");
-        }
-
-        return NGX_ERROR;
-    }
-
-    c->data = at;
-    c->idle = 1;
-    c->read->log = cycle->log;
-    c->write->log = cycle->log;
-    c->read->handler = ngx_http_k8s_metrics_fetch_exit_handler;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_k8s_metrics_fetch_exit_handler(ngx_event_t *ev)
-{
-    ngx_connection_t                   *c;
-    ngx_http_k8s_metrics_fetch_exit_t  *at;
-
-    c = ev->data;
-
-    if (!c->close) {
-        return;
-    }
-
-    at = c->data;
-
-    ngx_close_connection(c);
-
-    at->handler(at->data);
 }
