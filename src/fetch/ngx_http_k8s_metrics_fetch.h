@@ -142,12 +142,24 @@ ngx_int_t ngx_http_k8s_metrics_fetch_at_exit(ngx_cycle_t *cycle,
     void (*handler)(void *data), void *data);
 
 
+/* PEM bytes, and whose they are: a directive, and its file. */
+typedef struct {
+    ngx_str_t                        bytes;     /* NULL data: not given */
+    const char                      *what;      /* for errors */
+} ngx_http_k8s_metrics_pem_t;
+
 /*
- * A TLS client context.  "ca" (PEM bytes; empty: the system's bundle), "cert"
- * and "key" (PEM bytes or empty).  Registered with "pool"'s cleanup.  NULL on
- * error (logged at "level" with what was wrong and "what" it was for; never
- * key bytes).
+ * A TLS client context.  Without a CA bundle the system's is taken; one that
+ * is given and holds no certificate, or one that is broken, is an error.
+ * "cert" and "key" need each other or may be empty.  Registered with "pool"'s
+ * cleanup.  NULL on error (logged at "level" with what was wrong; never key
+ * bytes).
  */
+ngx_ssl_t *ngx_http_k8s_metrics_fetch_ssl_of(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *ca,
+    ngx_http_k8s_metrics_pem_t *cert, ngx_http_k8s_metrics_pem_t *key);
+
+/* All three of one origin. */
 ngx_ssl_t *ngx_http_k8s_metrics_fetch_ssl(ngx_pool_t *pool, ngx_log_t *log,
     ngx_uint_t level, const char *what, ngx_str_t *ca, ngx_str_t *cert,
     ngx_str_t *key);

@@ -10,19 +10,15 @@
 #define NGX_HTTP_K8S_METRICS_FETCH_SSL_BUFFER  4096
 
 
-typedef struct {
-    ngx_log_t    *log;
-    ngx_uint_t    level;
-    const char   *what;
-} ngx_http_k8s_metrics_fetch_pem_t;
-
-
+static ngx_ssl_t *ngx_http_k8s_metrics_fetch_ssl_create(ngx_pool_t *pool,
+    ngx_log_t *log);
 static ngx_int_t ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl,
-    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *ca);
+    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *ca);
+static ngx_uint_t ngx_http_k8s_metrics_fetch_certificates(ngx_str_t *text);
 static ngx_int_t ngx_http_k8s_metrics_fetch_cert(ngx_ssl_t *ssl,
-    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *cert);
+    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *pem);
 static ngx_int_t ngx_http_k8s_metrics_fetch_key(ngx_ssl_t *ssl,
-    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *key);
+    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *pem);
 static ngx_int_t ngx_http_k8s_metrics_fetch_read_x509(BIO *bio, X509 **cert);
 static int ngx_http_k8s_metrics_fetch_no_password(char *buf, int size,
     int rwflag, void *data);
@@ -33,9 +29,61 @@ ngx_http_k8s_metrics_fetch_ssl(ngx_pool_t *pool, ngx_log_t *log,
     ngx_uint_t level, const char *what, ngx_str_t *ca, ngx_str_t *cert,
     ngx_str_t *key)
 {
-    ngx_ssl_t                         *ssl;
-    ngx_pool_cleanup_t                *cln;
-    ngx_http_k8s_metrics_fetch_pem_t   pem;
+    ngx_http_k8s_metrics_pem_t  pems[3];
+
+    pems[0].bytes = *ca;
+    pems[0].what = what;
+    pems[1].bytes = *cert;
+    pems[1].what = what;
+    pems[2].bytes = *key;
+    pems[2].what = what;
+
+    return ngx_http_k8s_metrics_fetch_ssl_of(pool, log, level, &pems[0],
+                                             &pems[1], &pems[2]);
+}
+
+
+ngx_ssl_t *
+ngx_http_k8s_metrics_fetch_ssl_of(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *ca,
+    ngx_http_k8s_metrics_pem_t *cert, ngx_http_k8s_metrics_pem_t *key)
+{
+    ngx_ssl_t  *ssl;
+
+    ssl = ngx_http_k8s_metrics_fetch_ssl_create(pool, log);
+
+    if (ssl == NULL
+        || ngx_http_k8s_metrics_fetch_ca(ssl, level, ca) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    if (cert->bytes.data == NULL && key->bytes.data == NULL) {
+        return ssl;
+    }
+
+    if (cert->bytes.data == NULL || key->bytes.data == NULL) {
+        ngx_log_error(level, log, 0,
+                      "%s: a client certificate and its key need each other",
+                      cert->bytes.data ? cert->what : key->what);
+        return NULL;
+    }
+
+    if (ngx_http_k8s_metrics_fetch_cert(ssl, level, cert) != NGX_OK
+        || ngx_http_k8s_metrics_fetch_key(ssl, level, key) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return ssl;
+}
+
+
+static ngx_ssl_t *
+ngx_http_k8s_metrics_fetch_ssl_create(ngx_pool_t *pool, ngx_log_t *log)
+{
+    ngx_ssl_t           *ssl;
+    ngx_pool_cleanup_t  *cln;
 
     ssl = ngx_pcalloc(pool, sizeof(ngx_ssl_t));
     if (ssl == NULL) {
@@ -66,38 +114,13 @@ ngx_http_k8s_metrics_fetch_ssl(ngx_pool_t *pool, ngx_log_t *log,
         return NULL;
     }
 
-    pem.log = log;
-    pem.level = level;
-    pem.what = what;
-
-    if (ngx_http_k8s_metrics_fetch_ca(ssl, &pem, ca) != NGX_OK) {
-        return NULL;
-    }
-
-    if (cert->len == 0 && key->len == 0) {
-        return ssl;
-    }
-
-    if (cert->len == 0 || key->len == 0) {
-        ngx_log_error(level, log, 0,
-                      "%s: a client certificate and its key need each other",
-                      what);
-        return NULL;
-    }
-
-    if (ngx_http_k8s_metrics_fetch_cert(ssl, &pem, cert) != NGX_OK
-        || ngx_http_k8s_metrics_fetch_key(ssl, &pem, key) != NGX_OK)
-    {
-        return NULL;
-    }
-
     return ssl;
 }
 
 
 static ngx_int_t
-ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl,
-    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *ca)
+ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl, ngx_uint_t level,
+    ngx_http_k8s_metrics_pem_t *ca)
 {
     BIO         *bio;
     X509        *cert;
@@ -110,18 +133,18 @@ ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl,
     store = SSL_CTX_get_cert_store(ssl->ctx);
     X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
 
-    if (ca->len == 0) {
+    if (ca->bytes.data == NULL) {
         if (SSL_CTX_set_default_verify_paths(ssl->ctx) == 0) {
-            ngx_ssl_error(pem->level, pem->log, 0,
+            ngx_ssl_error(level, ssl->log, 0,
                           "%s: the system's CA bundle cannot be read",
-                          pem->what);
+                          ca->what);
             return NGX_ERROR;
         }
 
         return NGX_OK;
     }
 
-    bio = BIO_new_mem_buf(ca->data, (int) ca->len);
+    bio = BIO_new_mem_buf(ca->bytes.data, (int) ca->bytes.len);
     if (bio == NULL) {
         return NGX_ERROR;
     }
@@ -145,11 +168,15 @@ ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl,
 
     BIO_free(bio);
 
-    if (rc == NGX_ERROR || n == 0) {
-        ngx_ssl_error(pem->level, pem->log, 0,
-                      "%s: the CA bundle holds %s", pem->what,
-                      n ? "an invalid certificate"
-                        : "no valid PEM certificate");
+    /* OpenSSL passes over what it does not take for a certificate's begin */
+
+    if (rc == NGX_ERROR || n == 0
+        || n < ngx_http_k8s_metrics_fetch_certificates(&ca->bytes))
+    {
+        ngx_ssl_error(level, ssl->log, 0, "%s: the CA bundle holds %s",
+                      ca->what, (rc == NGX_ERROR || n)
+                                ? "an invalid certificate"
+                                : "no valid PEM certificate");
         return NGX_ERROR;
     }
 
@@ -157,16 +184,45 @@ ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl,
 }
 
 
+/* How many there ought to be. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_fetch_certificates(ngx_str_t *text)
+{
+    size_t       len;
+    u_char      *p, *last;
+    ngx_uint_t   n;
+
+    n = 0;
+    p = text->data;
+    last = p + text->len;
+    len = sizeof("-----BEGIN CERTIFICATE-") - 1;
+
+    while ((size_t) (last - p) >= len) {
+        p = ngx_strnstr(p, "-----BEGIN CERTIFICATE-", last - p);
+
+        if (p == NULL) {
+            break;
+        }
+
+        p += len;
+        n++;
+    }
+
+    return n;
+}
+
+
 static ngx_int_t
-ngx_http_k8s_metrics_fetch_cert(ngx_ssl_t *ssl,
-    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *text)
+ngx_http_k8s_metrics_fetch_cert(ngx_ssl_t *ssl, ngx_uint_t level,
+    ngx_http_k8s_metrics_pem_t *pem)
 {
     BIO         *bio;
     X509        *cert;
     ngx_int_t    rc;
     ngx_uint_t   n;
 
-    bio = BIO_new_mem_buf(text->data, (int) text->len);
+    bio = BIO_new_mem_buf(pem->bytes.data, (int) pem->bytes.len);
     if (bio == NULL) {
         return NGX_ERROR;
     }
@@ -196,7 +252,7 @@ ngx_http_k8s_metrics_fetch_cert(ngx_ssl_t *ssl,
     BIO_free(bio);
 
     if (rc == NGX_ERROR || n == 0) {
-        ngx_ssl_error(pem->level, pem->log, 0,
+        ngx_ssl_error(level, ssl->log, 0,
                       "%s: the client certificate is not valid PEM",
                       pem->what);
         return NGX_ERROR;
@@ -207,14 +263,14 @@ ngx_http_k8s_metrics_fetch_cert(ngx_ssl_t *ssl,
 
 
 static ngx_int_t
-ngx_http_k8s_metrics_fetch_key(ngx_ssl_t *ssl,
-    ngx_http_k8s_metrics_fetch_pem_t *pem, ngx_str_t *text)
+ngx_http_k8s_metrics_fetch_key(ngx_ssl_t *ssl, ngx_uint_t level,
+    ngx_http_k8s_metrics_pem_t *pem)
 {
     int        ok;
     BIO       *bio;
     EVP_PKEY  *key;
 
-    bio = BIO_new_mem_buf(text->data, (int) text->len);
+    bio = BIO_new_mem_buf(pem->bytes.data, (int) pem->bytes.len);
     if (bio == NULL) {
         return NGX_ERROR;
     }
@@ -225,7 +281,7 @@ ngx_http_k8s_metrics_fetch_key(ngx_ssl_t *ssl,
     BIO_free(bio);
 
     if (key == NULL) {
-        ngx_ssl_error(pem->level, pem->log, 0,
+        ngx_ssl_error(level, ssl->log, 0,
                       "%s: the client key is not valid PEM, or encrypted",
                       pem->what);
         return NGX_ERROR;
@@ -237,7 +293,7 @@ ngx_http_k8s_metrics_fetch_key(ngx_ssl_t *ssl,
     EVP_PKEY_free(key);
 
     if (!ok) {
-        ngx_ssl_error(pem->level, pem->log, 0,
+        ngx_ssl_error(level, ssl->log, 0,
                       "%s: the client key does not belong to the certificate",
                       pem->what);
         return NGX_ERROR;

@@ -22,7 +22,9 @@ static ngx_int_t ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
     ngx_http_k8s_metrics_scrape_conf_t *conf,
     ngx_http_k8s_metrics_kube_conf_t *kube);
 static ngx_int_t ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf,
-    const char *directive, ngx_str_t *file, ngx_str_t *pem);
+    const char *directive, ngx_str_t *file, ngx_http_k8s_metrics_pem_t *pem);
+static ngx_int_t ngx_http_k8s_metrics_scrape_read(ngx_conf_t *cf,
+    const char *directive, ngx_str_t *file, ngx_str_t *bytes);
 static ngx_array_t *ngx_http_k8s_metrics_scrape_default_types(ngx_conf_t *cf);
 
 
@@ -55,7 +57,7 @@ ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_k8s_metrics_scrape_conf_t  *sc;
 
     ngx_str_t        *value;
-    ngx_uint_t        i, n, *type;
+    ngx_uint_t        i, n, *type, addresses;
     ngx_conf_enum_t  *e;
 
     sc = (ngx_http_k8s_metrics_scrape_conf_t *) ((u_char *) conf
@@ -72,6 +74,7 @@ ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
     e = ngx_http_k8s_metrics_address_types;
+    addresses = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -86,9 +89,10 @@ ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf, ngx_command_t *cmd,
 
         if (e[n].name.len == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid address type \"%V\", it must be one "
-                               "of Hostname, InternalIP, ExternalIP, "
-                               "InternalDNS, ExternalDNS", &value[i]);
+                               "invalid address type \"%V\" in \"%V\", it "
+                               "must be one of Hostname, InternalIP, "
+                               "ExternalIP, InternalDNS, ExternalDNS",
+                               &value[i], &value[0]);
             return NGX_CONF_ERROR;
         }
 
@@ -98,6 +102,16 @@ ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf, ngx_command_t *cmd,
         }
 
         *type = e[n].value;
+
+        addresses |= (*type == NGX_HTTP_K8S_METRICS_ADDR_INTERNAL_IP
+                      || *type == NGX_HTTP_K8S_METRICS_ADDR_EXTERNAL_IP);
+    }
+
+    if (!addresses) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" has neither InternalIP nor ExternalIP: "
+                           "nodes are scraped only where such an address is "
+                           "an IP address, names are not resolved", &value[0]);
     }
 
     return NGX_CONF_OK;
@@ -191,14 +205,16 @@ ngx_http_k8s_metrics_scrape_exclusions(ngx_conf_t *cf,
     ngx_conf_init_value(conf->insecure_tls, 0);
     ngx_conf_init_value(conf->completely_insecure, 0);
 
-    if ((conf->client_certificate.len == 0) != (conf->client_key.len == 0)) {
+    if ((conf->client_certificate.data == NULL)
+        != (conf->client_key.data == NULL))
+    {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"k8s_metrics_kubelet_client_certificate\" and "
                       "\"k8s_metrics_kubelet_client_key\" need each other");
         return NGX_ERROR;
     }
 
-    if (conf->certificate_authority.len && conf->insecure_tls) {
+    if (conf->certificate_authority.data && conf->insecure_tls) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"k8s_metrics_kubelet_certificate_authority\" and "
                       "\"k8s_metrics_kubelet_insecure_tls on\" exclude each "
@@ -211,8 +227,8 @@ ngx_http_k8s_metrics_scrape_exclusions(ngx_conf_t *cf,
     }
 
     other = conf->insecure_tls ? "insecure_tls on"
-            : conf->certificate_authority.len ? "certificate_authority"
-            : conf->client_certificate.len ? "client_certificate" : NULL;
+            : conf->certificate_authority.data ? "certificate_authority"
+            : conf->client_certificate.data ? "client_certificate" : NULL;
 
     if (other) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -230,62 +246,102 @@ ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
     ngx_http_k8s_metrics_scrape_conf_t *conf,
     ngx_http_k8s_metrics_kube_conf_t *kube)
 {
-    ngx_str_t  ca, cert, key;
+    ngx_http_k8s_metrics_pem_t  ca, cert, key;
 
     if (conf->completely_insecure) {
         return NGX_OK;
     }
 
-    ca = kube->ca;
-    cert = kube->cert;
-    key = kube->key;
+    /* an empty name is not the same as none: it must not mean "the system's" */
 
-    if (conf->certificate_authority.len
-        && ngx_http_k8s_metrics_scrape_pem(cf,
+    ca.bytes = kube->ca;
+    ca.what = "k8s_metrics_apiserver";
+    cert.bytes = kube->cert;
+    cert.what = ca.what;
+    key.bytes = kube->key;
+    key.what = ca.what;
+
+    if (ngx_http_k8s_metrics_scrape_pem(cf,
                                  "k8s_metrics_kubelet_certificate_authority",
                                  &conf->certificate_authority, &ca)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (conf->client_certificate.len
-        && (ngx_http_k8s_metrics_scrape_pem(cf,
+        != NGX_OK
+        || ngx_http_k8s_metrics_scrape_pem(cf,
                                     "k8s_metrics_kubelet_client_certificate",
                                     &conf->client_certificate, &cert)
-            != NGX_OK
-            || ngx_http_k8s_metrics_scrape_pem(cf,
+           != NGX_OK
+        || ngx_http_k8s_metrics_scrape_pem(cf,
                                     "k8s_metrics_kubelet_client_key",
                                     &conf->client_key, &key)
-               != NGX_OK))
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     conf->verify = !conf->insecure_tls;
 
-    conf->ssl = ngx_http_k8s_metrics_fetch_ssl(cf->pool, cf->log,
-                                               NGX_LOG_EMERG, "kubelets",
-                                               &ca, &cert, &key);
+    conf->ssl = ngx_http_k8s_metrics_fetch_ssl_of(cf->pool, cf->log,
+                                                  NGX_LOG_EMERG, &ca, &cert,
+                                                  &key);
 
     return conf->ssl ? NGX_OK : NGX_ERROR;
 }
 
 
+/* Where the directive is set, its file's bytes and what errors say of them. */
+
 static ngx_int_t
 ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf, const char *directive,
-    ngx_str_t *file, ngx_str_t *pem)
+    ngx_str_t *file, ngx_http_k8s_metrics_pem_t *pem)
 {
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_file_t       f;
-    ngx_file_info_t  fi;
+    u_char  *p;
+    size_t   len;
 
-    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
+    if (file->data == NULL) {
+        return NGX_OK;
+    }
+
+    if (file->len == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" names no file",
+                      directive);
         return NGX_ERROR;
     }
 
-    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK
+        || ngx_http_k8s_metrics_scrape_read(cf, directive, file, &pem->bytes)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    len = ngx_strlen(directive) + file->len + sizeof("\"\" \"\"");
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    pem->what = (char *) p;
+
+    p = ngx_sprintf(p, "\"%s\" \"%V\"", directive, file);
+    *p = '\0';
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_read(ngx_conf_t *cf, const char *directive,
+    ngx_str_t *file, ngx_str_t *bytes)
+{
+    size_t           size;
+    ssize_t          n;
+    ngx_fd_t         fd;
+    ngx_file_info_t  fi;
+
+    /* a pipe must not hold the start */
+
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
@@ -294,9 +350,9 @@ ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf, const char *directive,
         return NGX_ERROR;
     }
 
-    n = NGX_ERROR;
+    n = -1;
 
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
         || ngx_file_size(&fi) > NGX_HTTP_K8S_METRICS_PEM_SIZE)
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -305,28 +361,29 @@ ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf, const char *directive,
         goto done;
     }
 
-    pem->data = ngx_pnalloc(cf->pool, ngx_file_size(&fi) + 1);
-    if (pem->data == NULL) {
+    size = (size_t) ngx_file_size(&fi);
+
+    bytes->data = ngx_pnalloc(cf->pool, size + 1);
+    if (bytes->data == NULL) {
         goto done;
     }
 
-    ngx_memzero(&f, sizeof(ngx_file_t));
+    n = ngx_read_fd(fd, bytes->data, size);
 
-    f.fd = fd;
-    f.name = *file;
-    f.log = cf->log;
-
-    n = ngx_read_file(&f, pem->data, ngx_file_size(&fi), 0);
-
-    if (n >= 0) {
-        pem->len = n;
+    if (n == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
+                      "\"%s\": " ngx_read_fd_n " \"%V\" failed",
+                      directive, file);
+        goto done;
     }
+
+    bytes->len = n;
 
 done:
 
     (void) ngx_close_file(fd);
 
-    return (n < 0) ? NGX_ERROR : NGX_OK;
+    return (n == -1) ? NGX_ERROR : NGX_OK;
 }
 
 
