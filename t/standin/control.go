@@ -104,6 +104,7 @@ type nodeCall struct {
 	Path            *string
 	Ready           *bool
 	IP              *string
+	Addresses       []address // of all types, in this order
 	Port            *int
 	CPU, Memory     *uint64
 	Labels          map[string]string
@@ -134,6 +135,11 @@ func (c *control) node(body []byte, remove bool) error {
 			return fmt.Errorf("%q is no IPv4 address", *in.IP)
 		}
 	}
+	for _, x := range in.Addresses {
+		if x.Type == "" || x.Address == "" {
+			return fmt.Errorf("an address without a type or an address")
+		}
+	}
 	n := c.w.node(in.Name)
 	if n == nil {
 		n = c.w.addNode(in.Name, in.Pods)
@@ -155,11 +161,19 @@ func (c *control) node(body []byte, remove bool) error {
 		}
 		k.use = k.use.change(time.Now().UnixNano(), cpu, memory)
 	}
-	if ip != nil || in.Path != nil || in.Ready != nil || in.Port != nil || in.Labels != nil {
+	if ip != nil || in.Path != nil || in.Ready != nil || in.Port != nil || in.Labels != nil || in.Addresses != nil {
 		m := n.at(0).(*node)
 		if ip != nil {
 			m.ip, k.ip = ip, ip
 			c.w.byIP[key4(ip)] = k
+		}
+		if in.Addresses != nil {
+			m.addresses = in.Addresses
+			for _, x := range in.Addresses {
+				if a := net.ParseIP(x.Address).To4(); a != nil {
+					c.w.byIP[key4(a)] = k
+				}
+			}
 		}
 		if in.Path != nil {
 			k.path = *in.Path

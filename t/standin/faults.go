@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -42,6 +44,8 @@ type stats struct {
 	PerNode     map[string]int64 `json:"perNode"`
 	LastOf      map[string]int64 `json:"lastOf"`    // ms
 	RefusedOf   map[string]int64 `json:"refusedOf"` // connections
+	Paths       map[string]int64 `json:"paths"`     // that kubelets were asked for
+	Clients     map[string]int64 `json:"clients"`   // handshakes by their certificate's name
 }
 
 // requestLine is a request as the API server saw it.
@@ -55,18 +59,23 @@ type requestLine struct {
 var nodeFaults = map[string]bool{"": true, "refuse": true, "hang": true, "401": true, "403": true,
 	"500": true, "html": true, "half": true, "garbage": true, "huge": true, "redirect": true,
 	"drip": true, "reset": true, "badchunk": true, "wrongname": true, "expired": true,
-	"otherca": true, "scrape_error": true}
+	"otherca": true, "scrape_error": true, "flood": true, "status": true, "empty": true}
 
 var certFaults = map[string]bool{"wrongname": true, "expired": true, "otherca": true}
 
-var bodyFaults = map[string]bool{"half": true, "badchunk": true, "huge": true, "drip": true}
+var bodyFaults = map[string]bool{"half": true, "badchunk": true, "huge": true, "drip": true, "flood": true}
 
 var apiFaults = map[string]bool{"": true, "down": true, "hang": true, "cutwatch": true, "410": true,
 	"410event": true, "401": true, "403": true, "429": true, "500": true, "slow": true, "garbage": true}
 
 func newFaults() *faults {
 	return &faults{tokens: map[string]tokenUser{},
-		stats: stats{ListsOf: map[string]int64{}, WatchesOf: map[string]int64{}}}
+		stats: newStats()}
+}
+
+func newStats() stats {
+	return stats{ListsOf: map[string]int64{}, WatchesOf: map[string]int64{},
+		Paths: map[string]int64{}, Clients: map[string]int64{}}
 }
 
 // ofAPI takes the fault that is meant for a part of the API; each use counts.
@@ -125,7 +134,13 @@ func (k *kubelets) refuse(c net.Conn, raw *net.TCPConn, n *kubelet, fault string
 	case "500":
 		return true, send(c, plain("500 Internal Server Error", "told to fail\n", ""))
 	case "redirect":
-		return true, send(c, plain("302 Found", "", "Location: https://192.0.2.1/metrics/resource\r\n"))
+		// to this kubelet itself, which counts who follows
+		to := net.JoinHostPort(raw.LocalAddr().(*net.TCPAddr).IP.String(), strconv.Itoa(k.o.kubeletPort))
+		return true, send(c, plain("302 Found", "", "Location: https://"+to+"/redirected\r\n"))
+	case "status":
+		return true, send(c, plain("418 I'm a teapot", "told to\n", ""))
+	case "empty":
+		return true, send(c, plain("200 OK", "", ""))
 	case "html":
 		return true, send(c, []byte("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 33\r\n\r\n<html><body>hello</body></html>\r\n"))
 	case "garbage":
@@ -162,6 +177,18 @@ func spoil(c net.Conn, b *buffer, fault string) bool {
 				return false
 			}
 			b.out = b.out[:0]
+		}
+		return send(c, []byte("0\r\n\r\n"))
+	case "flood": // a good body, and 20,000 containers that are nobody's
+		send(c, chunk(b.out, b.body))
+		for i := 0; i < 200; i++ {
+			b.body = b.body[:0]
+			for j := 0; j < 100; j++ {
+				b.body = append(b.body, fmt.Sprintf("container_cpu_usage_seconds_total{container=\"c\",namespace=\"zzz\",pod=\"p-%d\"} 1\n", i*100+j)...)
+			}
+			if !send(c, chunk(b.out[:0], b.body)) {
+				return false
+			}
 		}
 		return send(c, []byte("0\r\n\r\n"))
 	case "drip":

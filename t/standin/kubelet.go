@@ -68,6 +68,10 @@ func (k *kubelets) tls() *tls.Config {
 			}
 			return k.p.kubeletCert(key4(h.Conn.LocalAddr().(*net.TCPAddr).IP), n.name, k.fault(n))
 		}}
+	if k.o.kubeletCert {
+		conf.ClientAuth = tls.RequireAndVerifyClientCert
+		conf.ClientCAs = k.p.verify
+	}
 	wrong := conf.Clone()
 	wrong.SessionTicketsDisabled = true
 	conf.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -132,8 +136,12 @@ func (k *kubelets) serve(c *net.TCPConn, conf *tls.Config) {
 		k.f.count(func(s *stats) { s.Failed++ })
 		return
 	}
-	resumed := t.ConnectionState().DidResume
+	state := t.ConnectionState()
+	resumed := state.DidResume
 	k.f.count(func(s *stats) {
+		if x := state.PeerCertificates; len(x) > 0 {
+			s.Clients[x[0].Subject.CommonName]++
+		}
 		if resumed {
 			s.Resumed++
 		} else {
@@ -215,7 +223,13 @@ func (k *kubelets) answer(c net.Conn, raw *net.TCPConn, n *kubelet, q request) b
 	n.scraped(now.UnixNano(), int64(k.o.window))
 	fault, path := n.fault, n.path
 	k.w.mu.Unlock()
-	k.f.count(func(s *stats) { s.Scrapes++; s.LastScrape = now.UnixMilli() })
+	k.f.count(func(s *stats) {
+		s.Scrapes++
+		s.LastScrape = now.UnixMilli()
+		if s.Paths[q.path] > 0 || len(s.Paths) < 1000 {
+			s.Paths[q.path]++
+		}
+	})
 
 	if k.o.kubeletAuth && q.token != k.p.bearer() {
 		return send(c, plain("401 Unauthorized", "Unauthorized", ""))

@@ -28,6 +28,7 @@ type options struct {
 	kubelet     string
 	kubeletPort int
 	kubeletAuth bool
+	kubeletCert bool
 	path        string
 	stamp       string
 	seed        int64
@@ -54,6 +55,7 @@ func flags() *options {
 	flag.StringVar(&o.kubelet, "kubelet-first", "127.21.0.1", "`address` of the first node's kubelet")
 	flag.IntVar(&o.kubeletPort, "kubelet-port", 10250, "port of the kubelets")
 	flag.BoolVar(&o.kubeletAuth, "kubelet-auth", true, "kubelets want the bearer token")
+	flag.BoolVar(&o.kubeletCert, "kubelet-client-cert", false, "kubelets want a client certificate of the cluster's CA")
 	flag.StringVar(&o.path, "path", "", "annotate the nodes with this `path` for metrics")
 	flag.StringVar(&o.stamp, "stamp", "scrape", "samples are stamped at the `scrape`, or at a cadence of the node's own")
 	flag.Int64Var(&o.seed, "seed", 1, "changes the nodes' cadence")

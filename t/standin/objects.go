@@ -32,6 +32,20 @@ type node struct {
 	ip      net.IP
 	port    int
 	ready   bool
+	// nil: its IP as InternalIP, its name as Hostname
+	addresses []address
+}
+
+type address struct {
+	Type    string `json:"type"`
+	Address string `json:"address"`
+}
+
+func (n *node) addrs() []address {
+	if n.addresses != nil {
+		return n.addresses
+	}
+	return []address{{"InternalIP", n.ip.String()}, {"Hostname", n.m.name}}
 }
 
 type pod struct {
@@ -173,8 +187,7 @@ func (o *options) room() map[string]string {
 func (n *node) json(o *options) map[string]interface{} {
 	return dict{"metadata": n.m.json(o), "spec": dict{"providerID": "standin://" + n.m.name},
 		"status": dict{"conditions": readyJSON(n.ready), "capacity": o.room(), "allocatable": o.room(),
-			"addresses": []interface{}{dict{"type": "InternalIP", "address": n.ip.String()},
-				dict{"type": "Hostname", "address": n.m.name}},
+			"addresses":       n.addrs(),
 			"daemonEndpoints": dict{"kubeletEndpoint": dict{"Port": n.port}}}}
 }
 

@@ -113,8 +113,9 @@ func (n *node) pb(p *pb, o *options) {
 			}
 		}
 		readyPB(s, 4, n.ready)
-		s.msg(5, func(a *pb) { a.str(1, "InternalIP"); a.str(2, n.ip.String()) })
-		s.msg(5, func(a *pb) { a.str(1, "Hostname"); a.str(2, n.m.name) })
+		for _, x := range n.addrs() {
+			s.msg(5, func(a *pb) { a.str(1, x.Type); a.str(2, x.Address) })
+		}
 		s.msg(6, func(d *pb) { d.msg(1, func(e *pb) { e.varint(1, uint64(n.port)) }) })
 	})
 }

@@ -151,12 +151,12 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 	defer c.f.mu.Unlock()
 	s := c.f.stats
 	s.PerNode, s.LastOf, s.RefusedOf = map[string]int64{}, map[string]int64{}, map[string]int64{}
-	s.ListsOf, s.WatchesOf = map[string]int64{}, map[string]int64{}
-	for k, v := range c.f.stats.ListsOf {
-		s.ListsOf[k] = v
-	}
-	for k, v := range c.f.stats.WatchesOf {
-		s.WatchesOf[k] = v
+	for _, m := range []*map[string]int64{&s.ListsOf, &s.WatchesOf, &s.Paths, &s.Clients} {
+		was := *m
+		*m = make(map[string]int64, len(was))
+		for k, v := range was {
+			(*m)[k] = v
+		}
 	}
 	for name, k := range c.w.kubelets {
 		if k.refused > 0 {
@@ -175,8 +175,9 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 		for _, k := range c.w.kubelets {
 			k.scrapes, k.refused, k.maxWindow, k.recent = 0, 0, 0, nil
 		}
-		c.f.stats = stats{Connections: s.Connections, WatchesOpen: s.WatchesOpen,
-			ListsOf: map[string]int64{}, WatchesOf: c.f.stats.WatchesOf}
+		watches := c.f.stats.WatchesOf
+		c.f.stats = newStats()
+		c.f.stats.Connections, c.f.stats.WatchesOpen, c.f.stats.WatchesOf = s.Connections, s.WatchesOpen, watches
 		c.f.requests, c.f.reviews = nil, nil
 	}
 	return s, nil
