@@ -77,7 +77,7 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
 
     version = ngx_http_k8s_metrics_store_nodes_version(s->store);
 
-    due = !s->started || version != s->version;
+    due = !s->started || s->again || version != s->version;
 
     /* another worker's death makes its nodes ours, and its return takes them */
 
@@ -87,7 +87,12 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
         due = 1;
     }
 
-    if (!due || ngx_http_k8s_metrics_scraper_sync(s) != NGX_OK) {
+    if (!due) {
+        return;
+    }
+
+    if (ngx_http_k8s_metrics_scraper_sync(s) != NGX_OK) {
+        s->again = 1;
         return;
     }
 
@@ -152,6 +157,7 @@ ngx_http_k8s_metrics_scraper_sync(ngx_http_k8s_metrics_scraper_t *s)
     }
 
     s->epoch++;
+    s->again = 0;
     after.len = 0;
     after.data = buf;
 
@@ -261,7 +267,9 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
             || k->ref.birth != target->ref.birth
             || k->version != target->version)
         {
-            ngx_http_k8s_metrics_kubelet_update(k, target);
+            if (ngx_http_k8s_metrics_kubelet_update(k, target) != NGX_OK) {
+                s->again = 1;
+            }
         }
 
         return NGX_OK;

@@ -61,6 +61,7 @@ struct ngx_http_k8s_metrics_scraper_s {
     ngx_uint_t                               log_dropped;
     unsigned                                 started:1;
     unsigned                                 warned:1;
+    unsigned                                 again:1;   /* lacked memory */
 };
 
 
@@ -101,8 +102,11 @@ typedef struct {
 ngx_http_k8s_metrics_kubelet_t *ngx_http_k8s_metrics_kubelet_create(
     ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_target_t *target);
 
-/* Takes over address, port and path; the connection goes when they differ. */
-void ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
+/*
+ * Takes over address, port and path; the connection goes when they differ.
+ * NGX_OK, or NGX_ERROR without memory: then again with the next sync.
+ */
+ngx_int_t ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_http_k8s_metrics_target_t *target);
 
 /* Cancels its scrape, closes its connection, frees it. */

@@ -17,7 +17,7 @@
 
 static ngx_str_t *ngx_http_k8s_metrics_kubelet_address(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_node_t *node);
-static void ngx_http_k8s_metrics_kubelet_connect(
+static ngx_int_t ngx_http_k8s_metrics_kubelet_connect(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_str_t *address);
 static ngx_int_t ngx_http_k8s_metrics_kubelet_copy(ngx_str_t *dst,
     ngx_str_t *src, ngx_log_t *log);
@@ -58,13 +58,17 @@ ngx_http_k8s_metrics_kubelet_create(ngx_http_k8s_metrics_scraper_t *s,
     k->timer.handler = ngx_http_k8s_metrics_kubelet_timer;
     k->timer.cancelable = 1;
 
-    ngx_http_k8s_metrics_kubelet_update(k, target);
+    /* what is missing for want of memory is made up for with the next sync */
+
+    if (ngx_http_k8s_metrics_kubelet_update(k, target) != NGX_OK) {
+        s->again = 1;
+    }
 
     return k;
 }
 
 
-void
+ngx_int_t
 ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_http_k8s_metrics_target_t *target)
 {
@@ -75,7 +79,9 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
     s = k->scraper;
 
     k->ref = target->ref;
-    k->version = target->version;
+
+    (void) ngx_cpystrn((u_char *) k->unusable, (u_char *) "no memory",
+                       sizeof(k->unusable));
 
     path = &target->node.path;
 
@@ -98,7 +104,7 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
         if (ngx_http_k8s_metrics_kubelet_copy(&k->path, path, s->log)
             != NGX_OK)
         {
-            return;
+            return NGX_ERROR;
         }
     }
 
@@ -114,7 +120,7 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
         && address->len == k->address.len
         && ngx_memcmp(address->data, k->address.data, address->len) == 0)
     {
-        return;
+        goto done;
     }
 
     if (k->peer) {
@@ -125,9 +131,19 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
 
     k->port = port;
 
-    if (address) {
-        ngx_http_k8s_metrics_kubelet_connect(k, address);
+    if (address
+        && ngx_http_k8s_metrics_kubelet_connect(k, address) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
+
+done:
+
+    /* seen: what failed before this is tried again */
+
+    k->version = target->version;
+
+    return NGX_OK;
 }
 
 
@@ -174,7 +190,7 @@ ngx_http_k8s_metrics_kubelet_address(ngx_http_k8s_metrics_kubelet_t *k,
 }
 
 
-static void
+static ngx_int_t
 ngx_http_k8s_metrics_kubelet_connect(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_str_t *address)
 {
@@ -189,12 +205,12 @@ ngx_http_k8s_metrics_kubelet_connect(ngx_http_k8s_metrics_kubelet_t *k,
     if (ngx_http_k8s_metrics_kubelet_copy(&k->address, address, s->log)
         != NGX_OK)
     {
-        return;
+        return NGX_ERROR;
     }
 
     pool = ngx_create_pool(1024, s->log);
     if (pool == NULL) {
-        return;
+        return NGX_ERROR;
     }
 
     ngx_memzero(&pc, sizeof(ngx_http_k8s_metrics_peer_conf_t));
@@ -221,12 +237,9 @@ ngx_http_k8s_metrics_kubelet_connect(ngx_http_k8s_metrics_kubelet_t *k,
 
 done:
 
-    if (k->peer == NULL) {
-        (void) ngx_cpystrn((u_char *) k->unusable, (u_char *) "no memory",
-                           sizeof(k->unusable));
-    }
-
     ngx_destroy_pool(pool);
+
+    return k->peer ? NGX_OK : NGX_ERROR;
 }
 
 
