@@ -365,7 +365,10 @@ ngx_http_k8s_metrics_kubelet_copy(ngx_str_t *dst, ngx_str_t *src,
 }
 
 
-/* A request line is made of it: printable, no blank, below /metrics. */
+/*
+ * A request line is made of it: printable, no blank, below /metrics, also
+ * after the kubelet has decoded it.
+ */
 
 static ngx_uint_t
 ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path)
@@ -382,7 +385,8 @@ ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path)
     for (i = 0; i < path->len; i++) {
 
         if (path->data[i] <= ' ' || path->data[i] >= 0x7f
-            || path->data[i] == '#' || path->data[i] == '?')
+            || path->data[i] == '#' || path->data[i] == '?'
+            || path->data[i] == '%')
         {
             return 0;
         }
