@@ -54,7 +54,8 @@ typedef struct {
     ngx_uint_t   value;         /* NaN, infinite, negative, out of range */
     ngx_uint_t   timestamp;     /* no number, not past 1970, out of range */
     ngx_uint_t   too_long;
-    ngx_uint_t   unnamed;       /* container, pod or namespace empty */
+    ngx_uint_t   unnamed;       /* container, pod or namespace empty, or
+                                   longer than Kubernetes has them */
     ngx_uint_t   limit;         /* over a maximum; takes its pod with it */
     ngx_uint_t   containers;    /* containers: cpu or memory missing or 0 */
     ngx_uint_t   pods;          /* pods: such a container, or a limit */

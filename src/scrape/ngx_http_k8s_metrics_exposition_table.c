@@ -13,6 +13,10 @@
 #define NGX_HTTP_K8S_METRICS_POD_CONTAINERS  256
 #define NGX_HTTP_K8S_METRICS_PROBES          64
 
+/* of DNS: a namespace and a container are labels, a pod is a subdomain */
+#define NGX_HTTP_K8S_METRICS_LABEL           63
+#define NGX_HTTP_K8S_METRICS_SUBDOMAIN       253
+
 
 static uint64_t ngx_http_k8s_metrics_exposition_hash(uint64_t h,
     const ngx_str_t *s);
@@ -132,6 +136,14 @@ ngx_http_k8s_metrics_exposition_entry(ngx_http_k8s_metrics_exposition_t *e,
         ngx_http_k8s_metrics_exposition_unescape(&ns);
         ngx_http_k8s_metrics_exposition_unescape(&name);
         ngx_http_k8s_metrics_exposition_unescape(&container);
+    }
+
+    if (ns.len > NGX_HTTP_K8S_METRICS_LABEL
+        || name.len > NGX_HTTP_K8S_METRICS_SUBDOMAIN
+        || container.len > NGX_HTTP_K8S_METRICS_LABEL)
+    {
+        e->dropped.unnamed++;
+        return NGX_DECLINED;
     }
 
     if (e->nentries >= e->max_containers

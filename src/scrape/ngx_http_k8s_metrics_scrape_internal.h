@@ -37,6 +37,8 @@ typedef struct ngx_http_k8s_metrics_parser_s  ngx_http_k8s_metrics_parser_t;
 /* A parser that no scrape uses keeps its memory for the next one. */
 struct ngx_http_k8s_metrics_parser_s {
     ngx_http_k8s_metrics_exposition_t        exposition;
+    size_t                                   received;
+    u_char                                   first;     /* no blank */
     ngx_http_k8s_metrics_parser_t           *next;
 };
 
@@ -90,6 +92,7 @@ typedef struct {
     ngx_http_k8s_metrics_parser_t           *parser;
     ngx_msec_t                               started;
     ngx_msec_t                               logged;
+    ngx_msec_t                               limited;   /* logged, too */
     ngx_uint_t                               rounds;
     ngx_uint_t                               failures;  /* in a row */
     ngx_uint_t                               silent;    /* since the log */

@@ -11,11 +11,19 @@
 #include "ngx_http_k8s_metrics_scrape_internal.h"
 
 
-/* what one node may send and have kept, whatever it is */
 #define NGX_HTTP_K8S_METRICS_SCRAPE_OK       200
+
+/*
+ * What one node may send and have kept, whatever it is.  The largest real
+ * ones run 500 pods (110 is the default): that leaves ten containers for each,
+ * of 200 bytes of labels, where 100 are usual.
+ */
 #define NGX_HTTP_K8S_METRICS_MAX_BODY        (16 * 1024 * 1024)
-#define NGX_HTTP_K8S_METRICS_MAX_CONTAINERS  20000
-#define NGX_HTTP_K8S_METRICS_MAX_NAMES       (4 * 1024 * 1024)
+#define NGX_HTTP_K8S_METRICS_MAX_CONTAINERS  5000
+#define NGX_HTTP_K8S_METRICS_MAX_NAMES       (1024 * 1024)
+
+/* the longest reason, with its end */
+#define NGX_HTTP_K8S_METRICS_REASON          160
 
 
 static ngx_int_t ngx_http_k8s_metrics_scrape_parser(
@@ -27,12 +35,20 @@ static ngx_int_t ngx_http_k8s_metrics_scrape_body(void *data, u_char *p,
 static void ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res);
 static const char *ngx_http_k8s_metrics_scrape_result(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
+    char *buf);
+static const char *ngx_http_k8s_metrics_scrape_status(ngx_uint_t status,
+    char *buf);
+static const char *ngx_http_k8s_metrics_scrape_unusable(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
+    char *buf);
+static u_char *ngx_http_k8s_metrics_scrape_type(u_char *p, ngx_str_t *type);
+static void ngx_http_k8s_metrics_scrape_limited(
     ngx_http_k8s_metrics_kubelet_t *k);
-static const char *ngx_http_k8s_metrics_scrape_status(ngx_uint_t status);
 static void ngx_http_k8s_metrics_scrape_failed(
     ngx_http_k8s_metrics_kubelet_t *k, const char *reason);
 static ngx_uint_t ngx_http_k8s_metrics_scrape_may_log(
-    ngx_http_k8s_metrics_kubelet_t *k);
+    ngx_http_k8s_metrics_scraper_t *s, ngx_msec_t *logged);
 
 
 /* the store logs it, once for all nodes */
@@ -71,6 +87,9 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
         ngx_http_k8s_metrics_scrape_failed(k, "no memory");
         return;
     }
+
+    k->parser->received = 0;
+    k->parser->first = '\0';
 
     ngx_gettimeofday(&tv);
 
@@ -161,8 +180,19 @@ ngx_http_k8s_metrics_scrape_body(void *data, u_char *p, size_t len)
 {
     ngx_http_k8s_metrics_kubelet_t *k = data;
 
-    return ngx_http_k8s_metrics_exposition_feed(&k->parser->exposition, p,
-                                                len);
+    size_t                          i;
+    ngx_http_k8s_metrics_parser_t  *parser;
+
+    parser = k->parser;
+    parser->received += len;
+
+    for (i = 0; parser->first == '\0' && i < len; i++) {
+        if (p[i] > ' ') {
+            parser->first = p[i];
+        }
+    }
+
+    return ngx_http_k8s_metrics_exposition_feed(&parser->exposition, p, len);
 }
 
 
@@ -172,16 +202,17 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 {
     ngx_http_k8s_metrics_kubelet_t *k = data;
 
+    char         buf[NGX_HTTP_K8S_METRICS_REASON];
     const char  *reason;
 
     if (res->status && res->status != NGX_HTTP_K8S_METRICS_SCRAPE_OK) {
-        reason = ngx_http_k8s_metrics_scrape_status(res->status);
+        reason = ngx_http_k8s_metrics_scrape_status(res->status, buf);
 
     } else if (rc != NGX_OK) {
         reason = res->error;
 
     } else {
-        reason = ngx_http_k8s_metrics_scrape_result(k);
+        reason = ngx_http_k8s_metrics_scrape_result(k, res, buf);
     }
 
     ngx_http_k8s_metrics_scrape_release(k);
@@ -206,7 +237,8 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 /* NULL, or why this body is a failed scrape. */
 
 static const char *
-ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k)
+ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_response_t *res, char *buf)
 {
     ngx_int_t                          rc;
     ngx_http_k8s_metrics_scrape_t      scrape;
@@ -225,7 +257,11 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k)
     }
 
     if (!e->has_node && e->npods == 0) {
-        return "the answer has no usable series";
+        return ngx_http_k8s_metrics_scrape_unusable(k, res, buf);
+    }
+
+    if (e->dropped.limit) {
+        ngx_http_k8s_metrics_scrape_limited(k);
     }
 
     ngx_memzero(&scrape, sizeof(ngx_http_k8s_metrics_scrape_t));
@@ -246,8 +282,11 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k)
 
 
 static const char *
-ngx_http_k8s_metrics_scrape_status(ngx_uint_t status)
+ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf)
 {
+    u_char      *last;
+    const char  *what;
+
     switch (status) {
 
     case 401:
@@ -264,12 +303,98 @@ ngx_http_k8s_metrics_scrape_status(ngx_uint_t status)
         break;
     }
 
-    if (status >= 300 && status < 400) {
-        return "a redirect, which is not followed";
+    what = (status >= 500) ? "a server error"
+           : (status >= 300 && status < 400)
+             ? "a redirect, which is not followed" : "a status other than 200";
+
+    last = ngx_snprintf((u_char *) buf, NGX_HTTP_K8S_METRICS_REASON - 1,
+                        "%ui, %s", status, what);
+    *last = '\0';
+
+    return buf;
+}
+
+
+/* What was sent instead, without a byte of it. */
+
+static const char *
+ngx_http_k8s_metrics_scrape_unusable(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_response_t *res, char *buf)
+{
+    u_char      *p, first;
+    const char  *what;
+
+    first = k->parser->first;
+
+    what = (first == '\0') ? "it is empty"
+           : (first == '<') ? "it looks like HTML"
+           : (first == '{' || first == '[') ? "it looks like JSON"
+           : (first >= 0x7f) ? "it is no text" : "it is some other text";
+
+    p = ngx_snprintf((u_char *) buf, NGX_HTTP_K8S_METRICS_REASON - 1,
+                     "the answer has no usable series: %uz bytes, ",
+                     k->parser->received);
+
+    p = ngx_http_k8s_metrics_scrape_type(p, &res->content_type);
+
+    p = ngx_snprintf(p, (u_char *) buf + NGX_HTTP_K8S_METRICS_REASON - 1 - p,
+                     ", %s", what);
+    *p = '\0';
+
+    return buf;
+}
+
+
+/* A Content-Type is another's text: what no media type has ends it. */
+
+static u_char *
+ngx_http_k8s_metrics_scrape_type(u_char *p, ngx_str_t *type)
+{
+    u_char   c;
+    size_t   i, len;
+
+    len = ngx_min(type->len, 64);
+
+    if (len == 0) {
+        return ngx_cpymem(p, "no Content-Type",
+                          sizeof("no Content-Type") - 1);
     }
 
-    return (status >= 500) ? "a server error (5xx)"
-                           : "a status other than 200";
+    p = ngx_cpymem(p, "Content-Type ", sizeof("Content-Type ") - 1);
+
+    for (i = 0; i < len; i++) {
+        c = type->data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9') || c == '/' || c == '.' || c == '-'
+              || c == '+'))
+        {
+            break;
+        }
+
+        *p++ = c;
+    }
+
+    return p;
+}
+
+
+static void
+ngx_http_k8s_metrics_scrape_limited(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    if (!ngx_http_k8s_metrics_scrape_may_log(k->scraper, &k->limited)) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, k->scraper->log, 0,
+                  "k8s_metrics: node \"%V\" has more than %ui containers, %ui "
+                  "bytes of their names, or too many of one pod: %ui lines of "
+                  "its metrics and %ui of its pods were left out",
+                  &k->sn.str,
+                  (ngx_uint_t) NGX_HTTP_K8S_METRICS_MAX_CONTAINERS,
+                  (ngx_uint_t) NGX_HTTP_K8S_METRICS_MAX_NAMES,
+                  k->parser->exposition.dropped.limit,
+                  k->parser->exposition.dropped.pods);
 }
 
 
@@ -290,7 +415,7 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_http_k8s_metrics_store_scrape_failed(s->store, k->ref, &text);
 
     if (reason == ngx_http_k8s_metrics_zone_full
-        || !ngx_http_k8s_metrics_scrape_may_log(k))
+        || !ngx_http_k8s_metrics_scrape_may_log(s, &k->logged))
     {
         k->silent++;
         return;
@@ -309,14 +434,11 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
 /* Once a minute for a node, and so many lines a minute for all of them. */
 
 static ngx_uint_t
-ngx_http_k8s_metrics_scrape_may_log(ngx_http_k8s_metrics_kubelet_t *k)
+ngx_http_k8s_metrics_scrape_may_log(ngx_http_k8s_metrics_scraper_t *s,
+    ngx_msec_t *logged)
 {
-    ngx_http_k8s_metrics_scraper_t  *s;
-
-    s = k->scraper;
-
-    if (k->logged
-        && ngx_current_msec - k->logged < NGX_HTTP_K8S_METRICS_LOG_INTERVAL)
+    if (*logged
+        && ngx_current_msec - *logged < NGX_HTTP_K8S_METRICS_LOG_INTERVAL)
     {
         return 0;
     }
@@ -327,7 +449,8 @@ ngx_http_k8s_metrics_scrape_may_log(ngx_http_k8s_metrics_kubelet_t *k)
         if (s->log_dropped) {
             ngx_log_error(NGX_LOG_ERR, s->log, 0,
                           "k8s_metrics: %ui more lines of nodes that were not "
-                          "scraped were left out", s->log_dropped);
+                          "scraped, or not in full, were left out",
+                          s->log_dropped);
         }
 
         s->log_since = ngx_max(ngx_current_msec, 1);
@@ -341,7 +464,7 @@ ngx_http_k8s_metrics_scrape_may_log(ngx_http_k8s_metrics_kubelet_t *k)
     }
 
     s->log_lines++;
-    k->logged = ngx_max(ngx_current_msec, 1);
+    *logged = ngx_max(ngx_current_msec, 1);
 
     return 1;
 }

@@ -78,6 +78,12 @@ static const char  usual_result[] =
     "ns-2/b[c0 1/4096@1763872085124000000] ";
 
 
+/* 63 bytes, and with three more and 61 in the end 253 */
+#define N63   "a23456789b123456789c123456789d123456789e123456789f123456789g123"
+#define N253  N63 "." N63 "." N63 ".a23456789b123456789c123456789d123456789e"  \
+              "123456789f123456789g1"
+
+
 static const case_t  cases[] = {
 
     { "nothing", "", "", "0 0 0 0 0 0 0 0 1" },
@@ -155,6 +161,17 @@ static const case_t  cases[] = {
       CPU("c", "", "p") "1\n" CPU("c", "n", "") "1\n"
       "container_cpu_usage_seconds_total 5\n"
       "container_cpu_usage_seconds_total{pod=\"p\",namespace=\"n\"} 5\n"
+      CPU("c", "n", "p") "1\n" MEM("c", "n", "p") "2\n",
+      "n/p[c 1000000000/2@500000000] ", "0 0 0 0 6 0 0 0 1" },
+
+    { "the longest names that there are",
+      CPU(N63, N63, N253) "1\n" MEM(N63, N63, N253) "2\n",
+      N63 "/" N253 "[" N63 " 1000000000/2@500000000] ", "0 0 0 0 0 0 0 0 1" },
+
+    { "longer names",
+      CPU(N63 "x", "n", "p") "1\n" MEM(N63 "x", "n", "p") "2\n"
+      CPU("c", N63 "x", "p") "1\n" MEM("c", N63 "x", "p") "2\n"
+      CPU("c", "n", N253 "x") "1\n" MEM("c", "n", N253 "x") "2\n"
       CPU("c", "n", "p") "1\n" MEM("c", "n", "p") "2\n",
       "n/p[c 1000000000/2@500000000] ", "0 0 0 0 6 0 0 0 1" },
 
@@ -570,13 +587,13 @@ limits(void)
     memset(text, 'x', sizeof(text));
     i = sprintf(text, "%s", CPU("a", "n", "p") "1\n"
                 "container_cpu_usage_seconds_total{namespace=\"n\","
-                "pod=\"p\",container=\"");
+                "pod=\"p\",container=\"b\",id=\"");
     text[i] = 'x';
     strcpy(text + 6000, "\"} 1\n" MEM("a", "n", "p") "1\n");
 
     ngx_http_k8s_metrics_exposition_start(&e, DEFAULT);
     (void) feed(&e, text, strlen(text));
-    ok(gives(&e, "", "0 0 0 0 0 1 0 1 1"), "a name over the maximum");
+    ok(gives(&e, "", "0 0 0 0 0 1 0 1 1"), "labels over the maximum");
 
     ngx_http_k8s_metrics_exposition_destroy(&e);
 
