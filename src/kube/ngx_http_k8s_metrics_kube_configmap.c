@@ -4,9 +4,9 @@
  */
 
 
-#include <cjson/cJSON.h>
-
 #include "ngx_http_k8s_metrics_kube_internal.h"
+
+#include <cjson/cJSON.h>
 
 
 #define NGX_HTTP_K8S_METRICS_CONFIGMAP  "extension-apiserver-authentication"

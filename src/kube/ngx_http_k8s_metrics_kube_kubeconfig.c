@@ -4,9 +4,9 @@
  */
 
 
-#include <yaml.h>
-
 #include "ngx_http_k8s_metrics_kube_internal.h"
+
+#include <yaml.h>
 
 
 /* A kubeconfig that is being read. */

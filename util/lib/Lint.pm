@@ -21,7 +21,8 @@ our %RULES = (
     (map { $_ => 'style' } qw(width tab trailing line-comment keyword-space
         paren-space name-column brace-alone libc forever cast prefix guard
         last-line)),
-    (map { $_ => 'includes' } qw(room through unknown cycle internal pure)),
+    (map { $_ => 'includes' } qw(room through unknown cycle internal pure
+        config-first)),
     (map { $_ => 'funclen' } qw(function-length file-length)),
     (map { $_ => 'lockcheck' } qw(held not-held twice balance follow)),
 );

@@ -34,7 +34,7 @@ sub house {
     return map {
         my ($room, $name) = m{(.*)/(.*)};
         my @names = @{ $files{$_} };
-        ("src/$room/$p$name" => join("\n", '#include <ngx_core.h>',
+        ("src/$room/$p$name" => join("\n", '#include <ngx_config.h>',
             (map { /</ ? "#include $_" : "#include \"$p$_\"" } @names), ''));
     } keys %files;
 }
@@ -71,6 +71,21 @@ bad('pure', 'base/x.c', '<ngx_event.h>', 'base knows no event');
 quiet('includes', 'others know requests', house('api/x.c' => ['<ngx_http.h>']));
 quiet('includes', 'an include in a comment', house(),
       "src/base/${p}y.c" => "/*\n#include \"${p}store.h\"\n*/\n");
+
+# what libc offers is decided by the first of its headers: ngx_config.h asks
+# for all of it
+for my $first ('<yaml.h>', '<ngx_core.h>') {
+    fires('includes', 'config-first', "src/kube/${p}x.c:1",
+          "$first before ngx_config.h", house(),
+          "src/kube/${p}x.c" => "#include $first\n"
+                                . "#include \"${p}kube.h\"\n");
+}
+
+fires('includes', 'config-first', "src/base/${p}b.h:1", 'in a header', house(),
+      "src/base/${p}b.h" => "#include <stdlib.h>\n",
+      "src/base/${p}x.c" => "#include \"${p}b.h\"\n#include <math.h>\n");
+quiet('includes', 'a library behind a header of ours', house(),
+      "src/kube/${p}x.c" => "#include \"${p}kube.h\"\n#include <yaml.h>\n");
 
 fires('includes', 'unknown', "src/new/${p}x.c:1", 'a room that has no row',
       house('new/x.c' => []));
