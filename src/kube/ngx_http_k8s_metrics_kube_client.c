@@ -281,7 +281,7 @@ ngx_http_k8s_metrics_kube_read_token(
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_ALERT, client->log, ngx_errno,
-                      ngx_close_file_n " \"%V\" failed", file);
+                      "k8s_metrics: " ngx_close_file_n " \"%V\" failed", file);
     }
 
     if (n < 1 || n == NGX_HTTP_K8S_METRICS_KUBE_TOKEN_MAX) {
@@ -311,7 +311,7 @@ failed:
     if (!client->token_failed) {
         client->token_failed = 1;
         ngx_log_error(NGX_LOG_ERR, client->log, err,
-                      "no token can be read from \"%V\"", file);
+                      "k8s_metrics: no token can be read from \"%V\"", file);
     }
 
     return NGX_ERROR;
@@ -336,7 +336,7 @@ ngx_http_k8s_metrics_kube_fetch(ngx_http_k8s_metrics_kube_client_t *client,
            > sizeof(headers))
     {
         ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "a request to the API server is too long");
+                      "k8s_metrics: a request to the API server is too long");
         return NULL;
     }
 

@@ -118,9 +118,10 @@ ngx_http_k8s_metrics_kube_in_cluster(ngx_conf_t *cf,
 
     if (host == NULL || port == NULL || *host == '\0') {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT "
-                      "are not in the environment; outside a cluster write "
-                      "\"k8s_metrics_apiserver kubeconfig=FILE\"");
+                      "k8s_metrics: KUBERNETES_SERVICE_HOST and "
+                      "KUBERNETES_SERVICE_PORT are not in the environment; "
+                      "outside a cluster write \"k8s_metrics_apiserver "
+                      "kubeconfig=FILE\"");
         return NGX_ERROR;
     }
 
@@ -128,7 +129,8 @@ ngx_http_k8s_metrics_kube_in_cluster(ngx_conf_t *cf,
 
     if (n < 1 || n > 65535) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "invalid KUBERNETES_SERVICE_PORT \"%s\"", port);
+                      "k8s_metrics: invalid KUBERNETES_SERVICE_PORT \"%s\"",
+                      port);
         return NGX_ERROR;
     }
 
@@ -202,7 +204,8 @@ ngx_http_k8s_metrics_kube_file(ngx_conf_t *cf, const char *what,
 
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "cannot open the API server's %s \"%V\"", what, name);
+                      "k8s_metrics: cannot open the API server's %s \"%V\"",
+                      what, name);
         return NGX_ERROR;
     }
 
@@ -211,7 +214,7 @@ ngx_http_k8s_metrics_kube_file(ngx_conf_t *cf, const char *what,
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      ngx_fd_info_n " \"%V\" failed", name);
+                      "k8s_metrics: " ngx_fd_info_n " \"%V\" failed", name);
         goto done;
     }
 
@@ -221,7 +224,8 @@ ngx_http_k8s_metrics_kube_file(ngx_conf_t *cf, const char *what,
         || size > NGX_HTTP_K8S_METRICS_KUBE_FILE_MAX)
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "the API server's %s \"%V\" is no file of 1 to %d bytes",
+                      "k8s_metrics: the API server's %s \"%V\" is no file of 1 "
+                      "to %d bytes",
                       what, name, NGX_HTTP_K8S_METRICS_KUBE_FILE_MAX);
         goto done;
     }
@@ -235,7 +239,8 @@ ngx_http_k8s_metrics_kube_file(ngx_conf_t *cf, const char *what,
 
     if (n != (ssize_t) size) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, (n == -1) ? ngx_errno : 0,
-                      "cannot read the API server's %s \"%V\"", what, name);
+                      "k8s_metrics: cannot read the API server's %s \"%V\"",
+                      what, name);
         n = -1;
         goto done;
     }
@@ -247,7 +252,7 @@ done:
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_ALERT, cf->log, ngx_errno,
-                      ngx_close_file_n " \"%V\" failed", name);
+                      "k8s_metrics: " ngx_close_file_n " \"%V\" failed", name);
     }
 
     return (n == -1) ? NGX_ERROR : NGX_OK;
@@ -339,7 +344,7 @@ ngx_http_k8s_metrics_kube_url(ngx_conf_t *cf,
 invalid:
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "invalid URL of the API server \"%V\" in \"%V\"",
+                  "k8s_metrics: invalid URL of the API server \"%V\" in \"%V\"",
                   url, &conf->kubeconfig);
 
     return NGX_ERROR;
@@ -357,7 +362,8 @@ ngx_http_k8s_metrics_kube_host(ngx_conf_t *cf,
             || host->data[i] == '/' || host->data[i] >= 0x7f)
         {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "invalid host of the API server \"%V\"", host);
+                          "k8s_metrics: invalid host of the API server \"%V\"",
+                          host);
             return NGX_ERROR;
         }
     }
@@ -426,7 +432,8 @@ ngx_http_k8s_metrics_kube_resolve(ngx_conf_t *cf,
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "the API server's host \"%V\" cannot be used: %s",
+                      "k8s_metrics: the API server's host \"%V\" cannot be "
+                      "used: %s",
                       &conf->host, u.err ? u.err : "no address");
         return NGX_ERROR;
     }

@@ -76,7 +76,8 @@ ngx_http_k8s_metrics_kube_kubeconfig(ngx_conf_t *cf,
 
     if (!yaml_parser_load(&parser, &kc.document)) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "kubeconfig \"%V\" is not valid YAML: %s in line %uz",
+                      "k8s_metrics: kubeconfig \"%V\" is not valid YAML: %s in "
+                      "line %uz",
                       &conf->kubeconfig,
                       parser.problem ? parser.problem : "it cannot be read",
                       parser.problem_mark.line + 1);
@@ -113,7 +114,7 @@ ngx_http_k8s_metrics_kubeconfig_read(ngx_http_k8s_metrics_kubeconfig_t *kc)
 
     if (context.len == 0) {
         ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
-                      "kubeconfig \"%V\" has no current-context",
+                      "k8s_metrics: kubeconfig \"%V\" has no current-context",
                       &kc->conf->kubeconfig);
         return NGX_ERROR;
     }
@@ -189,8 +190,9 @@ ngx_http_k8s_metrics_kubeconfig_cluster(ngx_http_k8s_metrics_kubeconfig_t *kc,
 
     if (conf->insecure && conf->ca.len) {
         ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
-                      "kubeconfig \"%V\" has both insecure-skip-tls-verify "
-                      "and a certificate-authority", &conf->kubeconfig);
+                      "k8s_metrics: kubeconfig \"%V\" has both "
+                      "insecure-skip-tls-verify and a certificate-authority",
+                      &conf->kubeconfig);
         return NGX_ERROR;
     }
 
@@ -257,9 +259,9 @@ ngx_http_k8s_metrics_kubeconfig_refuse(ngx_http_k8s_metrics_kubeconfig_t *kc,
 
         if (ngx_http_k8s_metrics_kubeconfig_get(kc, node, names[i])) {
             ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
-                          "kubeconfig \"%V\" uses \"%s\", which is not "
-                          "supported: use a token, a tokenFile or a client "
-                          "certificate, and a direct connection",
+                          "k8s_metrics: kubeconfig \"%V\" uses \"%s\", which "
+                          "is not supported: use a token, a tokenFile or a "
+                          "client certificate, and a direct connection",
                           &kc->conf->kubeconfig, names[i]);
             return NGX_ERROR;
         }
@@ -356,7 +358,7 @@ ngx_http_k8s_metrics_kubeconfig_named(ngx_http_k8s_metrics_kubeconfig_t *kc,
 missing:
 
     ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
-                  "kubeconfig \"%V\" has no \"%V\" in its %s",
+                  "k8s_metrics: kubeconfig \"%V\" has no \"%V\" in its %s",
                   &kc->conf->kubeconfig, name, list);
 
     return NULL;
@@ -381,7 +383,8 @@ ngx_http_k8s_metrics_kubeconfig_string(ngx_http_k8s_metrics_kubeconfig_t *kc,
 
     if (node->type != YAML_SCALAR_NODE) {
         ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
-                      "\"%s\" in kubeconfig \"%V\" is no string", key,
+                      "k8s_metrics: \"%s\" in kubeconfig \"%V\" is no string",
+                      key,
                       &kc->conf->kubeconfig);
         return NGX_ERROR;
     }
@@ -420,7 +423,8 @@ ngx_http_k8s_metrics_kubeconfig_bytes(ngx_http_k8s_metrics_kubeconfig_t *kc,
 
         if (ngx_decode_base64(bytes, &s) != NGX_OK || bytes->len == 0) {
             ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
-                          "\"%s\" in kubeconfig \"%V\" is not base64",
+                          "k8s_metrics: \"%s\" in kubeconfig \"%V\" is not "
+                          "base64",
                           data_key, &kc->conf->kubeconfig);
             return NGX_ERROR;
         }

@@ -296,8 +296,8 @@ ngx_http_k8s_metrics_reflector_broken(ngx_http_k8s_metrics_reflector_t *r,
                                 >= NGX_HTTP_K8S_METRICS_REFLECTOR_LIVED))
     {
         ngx_log_error(NGX_LOG_INFO, r->kube->log, 0,
-                      "API server \"%V\": watch of %s goes on from version "
-                      "%V: %s",
+                      "k8s_metrics: API server \"%V\": watch of %s goes on "
+                      "from version %V: %s",
                       ngx_http_k8s_metrics_kube_server(r->kube->client),
                       r->desc->name, &r->version, res->error);
 
@@ -341,8 +341,8 @@ ngx_http_k8s_metrics_reflector_expired(ngx_http_k8s_metrics_reflector_t *r)
     ngx_msec_t  delay;
 
     ngx_log_error(NGX_LOG_INFO, r->kube->log, 0,
-                  "API server \"%V\": listing %s again, version %V is no "
-                  "longer kept there",
+                  "k8s_metrics: API server \"%V\": listing %s again, version "
+                  "%V is no longer kept there",
                   ngx_http_k8s_metrics_kube_server(r->kube->client),
                   r->desc->name, &r->version);
 

@@ -176,7 +176,7 @@ ngx_http_k8s_metrics_reflector_synced(ngx_http_k8s_metrics_reflector_t *r)
     if (!r->synced) {
         r->synced = 1;
         ngx_log_error(NGX_LOG_INFO, r->kube->log, 0,
-                      "API server \"%V\": %s listed",
+                      "k8s_metrics: API server \"%V\": %s listed",
                       ngx_http_k8s_metrics_kube_server(r->kube->client),
                       r->desc->name);
     }

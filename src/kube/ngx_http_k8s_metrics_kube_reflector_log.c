@@ -54,12 +54,12 @@ ngx_http_k8s_metrics_reflector_failed(ngx_http_k8s_metrics_reflector_t *r,
 
     if (r->failures > 1) {
         ngx_log_error(NGX_LOG_ERR, r->kube->log, 0,
-                      "API server \"%V\": %s, failure %ui in a row",
-                      server, words, r->failures);
+                      "k8s_metrics: API server \"%V\": %s, failure %ui in a "
+                      "row", server, words, r->failures);
 
     } else {
         ngx_log_error(NGX_LOG_ERR, r->kube->log, 0,
-                      "API server \"%V\": %s", server, words);
+                      "k8s_metrics: API server \"%V\": %s", server, words);
     }
 }
 
@@ -111,7 +111,8 @@ ngx_http_k8s_metrics_reflector_works(ngx_http_k8s_metrics_reflector_t *r)
     }
 
     ngx_log_error(NGX_LOG_NOTICE, r->kube->log, 0,
-                  "API server \"%V\": %s of %s works again after %ui failures",
+                  "k8s_metrics: API server \"%V\": %s of %s works again after "
+                  "%ui failures",
                   ngx_http_k8s_metrics_kube_server(r->kube->client),
                   r->listed == ngx_current_msec ? "list" : "watch",
                   r->desc->name, r->failures);
@@ -136,8 +137,8 @@ ngx_http_k8s_metrics_reflector_full(ngx_http_k8s_metrics_reflector_t *r)
     }
 
     ngx_log_error(NGX_LOG_ERR, r->kube->log, 0,
-                  "the zone is full: %s are left out, %ui so far; give "
-                  "\"k8s_metrics_zone\" a larger size", r->desc->name,
+                  "k8s_metrics: the zone is full: %s are left out, %ui so far; "
+                  "give \"k8s_metrics_zone\" a larger size", r->desc->name,
                   r->full);
 
     r->full_said = ngx_current_msec;

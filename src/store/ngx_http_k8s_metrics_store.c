@@ -89,8 +89,9 @@ ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone, void *data)
 
         if (zone == NULL || zone->layout != NGX_HTTP_K8S_METRICS_LAYOUT) {
             ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                          "zone \"%V\" was laid out by another version of "
-                          "k8s_metrics: restart nginx", &shm_zone->shm.name);
+                          "k8s_metrics: zone \"%V\" was laid out by another "
+                          "version of the module: restart nginx",
+                          &shm_zone->shm.name);
             return NGX_ERROR;
         }
 

@@ -77,6 +77,8 @@ for my $case (@cases) {
 
     $t->kubeconfig($cluster, $user);
     like($t->check, $want, $name);
+    like($t->check, qr{\[emerg\] k8s_metrics(_apiserver)?: }, "$name: with our name")
+        if $want != $ok;
 }
 
 my $empty = $t->kubeconfig;

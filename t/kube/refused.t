@@ -108,5 +108,6 @@ is($t->logged(qr/of pods failed: answered 403/), 1, '403 is said once');
 
 is($t->stop('QUIT'), 0, 'exits');
 is($t->logged(qr/\[(alert|crit|emerg)\]/), 0, 'no alert');
+is($t->logged(qr/(?<!k8s_metrics: )API server "/), 0, 'each line has our name');
 
 done_testing();

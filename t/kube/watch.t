@@ -139,6 +139,7 @@ is($t->logged(qr/\[error\].* of nodes failed: /), 1, 'one error line');
 
 is($t->stop('QUIT'), 0, 'exits');
 is($t->logged(qr/\[(alert|crit|emerg)\]/), 0, 'no alert');
+is($t->logged(qr/(?<!k8s_metrics: )API server "/), 0, 'each line has our name');
 is($t->logged(qr/token-1/), 0, 'no token in the log');
 
 done_testing();
