@@ -151,6 +151,12 @@ ngx_http_k8s_metrics_store_afresh_locked(ngx_http_k8s_metrics_store_t *store)
                     + NGX_HTTP_K8S_METRICS_GRANULE - 1)
                    / NGX_HTTP_K8S_METRICS_GRANULE;
 
+    /* the map is the first in the arena: it has a bit for itself, too */
+
+    content->map = content->brk;
+    (void) ngx_http_k8s_metrics_arena_alloc_locked(store,
+                                                   zone->granules / 8 + 1);
+
     /* a bucket for each 512 bytes of the zone, a power of two */
 
     for (n = 256; (uint64_t) n * 512 < (uint64_t) zone->granules

@@ -10,26 +10,16 @@
 #include "ngx_http_k8s_metrics_store_internal.h"
 
 
-/* freed blocks are joined when this part of the zone was freed again */
-#define NGX_HTTP_K8S_METRICS_JOIN  64
-
-
 /*
  * Size classes: 1 to 4 granules, then four for each doubling, so that at most
- * a fifth of an allocation is rounding.  A freed block waits in its class's
- * list for the next of its class; what the classes above hold is taken only
- * when nothing was left that was never used.  If that fails, too, and enough
- * was freed since the last time, neighbours are joined (arena_join.c).
+ * a fifth of an allocation is rounding.  An allocation takes the smallest
+ * free piece that holds it (arena_free.c), and what was never used only when
+ * there is none.  Each step takes the same time, however many pieces there
+ * are: nothing is put off to a time when the lock would be held for long.
  */
 
-static ngx_uint_t ngx_http_k8s_metrics_arena_class(uint32_t granules);
-static uint32_t ngx_http_k8s_metrics_arena_get_locked(
-    ngx_http_k8s_metrics_store_t *store, ngx_uint_t class);
-static uint32_t ngx_http_k8s_metrics_arena_pop_locked(
-    ngx_http_k8s_metrics_store_t *store, ngx_uint_t class);
 
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_k8s_metrics_arena_class(uint32_t granules)
 {
     uint32_t    top;
@@ -80,7 +70,7 @@ uint32_t
 ngx_http_k8s_metrics_arena_alloc_locked(ngx_http_k8s_metrics_store_t *store,
     size_t size)
 {
-    uint32_t                         off, granules;
+    uint32_t                         off, n, granules;
     ngx_uint_t                       class;
     ngx_http_k8s_metrics_content_t  *content;
 
@@ -98,14 +88,15 @@ ngx_http_k8s_metrics_arena_alloc_locked(ngx_http_k8s_metrics_store_t *store,
 
     class = ngx_http_k8s_metrics_arena_class(granules);
 
-    off = ngx_http_k8s_metrics_arena_get_locked(store, class);
+    n = ngx_http_k8s_metrics_arena_class_size(class);
 
-    if (off == 0
-        && content->freed > store->zone->granules
-                            / NGX_HTTP_K8S_METRICS_JOIN)
-    {
-        ngx_http_k8s_metrics_arena_join_locked(store);
-        off = ngx_http_k8s_metrics_arena_get_locked(store, class);
+    off = ngx_http_k8s_metrics_piece_take_locked(store, class);
+
+    if (off == 0 && n <= store->zone->granules - content->brk) {
+        off = content->brk;
+        content->brk += n;
+
+        ngx_http_k8s_metrics_map_clear_locked(store, off, n);
     }
 
     if (off == 0) {
@@ -113,96 +104,9 @@ ngx_http_k8s_metrics_arena_alloc_locked(ngx_http_k8s_metrics_store_t *store,
         return 0;
     }
 
-    content->used += ngx_http_k8s_metrics_arena_class_size(class);
+    content->used += n;
 
-    return off;
-}
-
-
-static uint32_t
-ngx_http_k8s_metrics_arena_get_locked(ngx_http_k8s_metrics_store_t *store,
-    ngx_uint_t class)
-{
-    uint32_t                         off, n;
-    ngx_uint_t                       i;
-    ngx_http_k8s_metrics_content_t  *content;
-
-    content = &store->zone->content;
-    n = ngx_http_k8s_metrics_arena_class_size(class);
-
-    off = ngx_http_k8s_metrics_arena_pop_locked(store, class);
-
-    if (off) {
-        return off;
-    }
-
-    if (n <= store->zone->granules - content->brk) {
-        off = content->brk;
-        content->brk += n;
-        return off;
-    }
-
-    for (i = class + 1; i < NGX_HTTP_K8S_METRICS_CLASSES; i++) {
-
-        off = ngx_http_k8s_metrics_arena_pop_locked(store, i);
-
-        if (off) {
-            ngx_http_k8s_metrics_arena_cut_locked(store, off + n,
-                                  ngx_http_k8s_metrics_arena_class_size(i)
-                                  - n);
-            return off;
-        }
-    }
-
-    return 0;
-}
-
-
-/* free() goes by the size that was asked for: each part fills its class. */
-
-void
-ngx_http_k8s_metrics_arena_cut_locked(ngx_http_k8s_metrics_store_t *store,
-    uint32_t off, uint32_t n)
-{
-    uint32_t                         part, *next;
-    ngx_uint_t                       class;
-    ngx_http_k8s_metrics_content_t  *content;
-
-    content = &store->zone->content;
-
-    while (n) {
-        class = ngx_http_k8s_metrics_arena_class(n);
-        part = ngx_http_k8s_metrics_arena_class_size(class);
-
-        if (part > n) {
-            class--;
-            part = ngx_http_k8s_metrics_arena_class_size(class);
-        }
-
-        next = ngx_http_k8s_metrics_store_ptr(store, off);
-        *next = content->free[class];
-        content->free[class] = off;
-
-        off += part;
-        n -= part;
-    }
-}
-
-
-static uint32_t
-ngx_http_k8s_metrics_arena_pop_locked(ngx_http_k8s_metrics_store_t *store,
-    ngx_uint_t class)
-{
-    uint32_t                         off, *next;
-    ngx_http_k8s_metrics_content_t  *content;
-
-    content = &store->zone->content;
-    off = content->free[class];
-
-    if (off) {
-        next = ngx_http_k8s_metrics_store_ptr(store, off);
-        content->free[class] = *next;
-    }
+    ngx_http_k8s_metrics_store_kill_point(store);
 
     return off;
 }
@@ -212,29 +116,18 @@ void
 ngx_http_k8s_metrics_arena_free_locked(ngx_http_k8s_metrics_store_t *store,
     uint32_t off, size_t size)
 {
-    uint32_t                         granules, *next;
-    ngx_uint_t                       class;
-    ngx_http_k8s_metrics_content_t  *content;
+    uint32_t  n;
 
     if (off == 0) {
         return;
     }
 
-    content = &store->zone->content;
+    n = (uint32_t) (ngx_http_k8s_metrics_arena_room(size)
+                    / NGX_HTTP_K8S_METRICS_GRANULE);
 
-    granules = (uint32_t) ((size + NGX_HTTP_K8S_METRICS_GRANULE - 1)
-                           / NGX_HTTP_K8S_METRICS_GRANULE);
+    store->zone->content.used -= n;
 
-    class = ngx_http_k8s_metrics_arena_class(granules);
-
-    next = ngx_http_k8s_metrics_store_ptr(store, off);
-    *next = content->free[class];
-    content->free[class] = off;
-
-    granules = ngx_http_k8s_metrics_arena_class_size(class);
-
-    content->used -= granules;
-    content->freed += granules;
+    ngx_http_k8s_metrics_piece_give_locked(store, off, n);
 
     ngx_http_k8s_metrics_store_kill_point(store);
 }

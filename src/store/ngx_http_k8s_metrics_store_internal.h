@@ -27,10 +27,11 @@
  *     string      16 and its bytes, once for all that use it
  *     samples     88 for a node, 16 a pod, 64 a container and its name
  *
- * and 24 for each kilobyte of the zone or less, for what leads to names.
+ * and 32 for each kilobyte of the zone or less, for what leads to names and a
+ * bit for each granule.
  */
 
-#define NGX_HTTP_K8S_METRICS_LAYOUT     3
+#define NGX_HTTP_K8S_METRICS_LAYOUT     4
 #define NGX_HTTP_K8S_METRICS_GRANULE    16
 #define NGX_HTTP_K8S_METRICS_CLASSES    128
 #define NGX_HTTP_K8S_METRICS_LEAF       128
@@ -144,8 +145,9 @@ typedef struct {
 /* What is lost when the zone is started afresh. */
 typedef struct {
     uint32_t                         free[NGX_HTTP_K8S_METRICS_CLASSES];
-    uint32_t                         brk;       /* first granule never used */
-    uint32_t                         freed;     /* since the last join */
+    uint32_t                         filled[NGX_HTTP_K8S_METRICS_CLASSES / 32];
+    uint32_t                         map;       /* ends of free pieces */
+    uint32_t                         brk;       /* all behind it is free */
     uint64_t                         used;      /* granules */
 
     uint32_t                         strings;   /* buckets */
@@ -270,19 +272,28 @@ uint32_t ngx_http_k8s_metrics_arena_alloc_locked(
 void ngx_http_k8s_metrics_arena_free_locked(
     ngx_http_k8s_metrics_store_t *store, uint32_t off, size_t size);
 
-/* Joins what was freed with its neighbours; sorts it all: rarely. */
-void ngx_http_k8s_metrics_arena_join_locked(
-    ngx_http_k8s_metrics_store_t *store);
-
-/* Gives "n" granules to the classes that they fill. */
-void ngx_http_k8s_metrics_arena_cut_locked(ngx_http_k8s_metrics_store_t *store,
-    uint32_t off, uint32_t n);
+/* The smallest class that holds so many granules. */
+ngx_uint_t ngx_http_k8s_metrics_arena_class(uint32_t granules);
 
 /* Granules of a class. */
 uint32_t ngx_http_k8s_metrics_arena_class_size(ngx_uint_t class);
 
 /* Bytes that an allocation of "size" bytes really has. */
 size_t ngx_http_k8s_metrics_arena_room(size_t size);
+
+/* --- free pieces (store_arena_free.c) */
+
+/* A piece of that class, cut off a larger one if need be; 0: there is none. */
+uint32_t ngx_http_k8s_metrics_piece_take_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t class);
+
+/* "n" granules are free again. */
+void ngx_http_k8s_metrics_piece_give_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t off, uint32_t n);
+
+/* Granules from behind the brk are used: they are no piece's end. */
+void ngx_http_k8s_metrics_map_clear_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t off, uint32_t n);
 
 
 /* --- strings (store_strings.c); under the lock ------------------------- */

@@ -48,24 +48,69 @@ check_take(check_t *c, uint32_t off, size_t size, const char *what)
 }
 
 
+/* Each piece in its list, marked at both ends, and next to no other. */
+
 static void
 check_free(check_t *c)
 {
-    uint32_t    off, *next;
-    uint64_t    used;
-    ngx_uint_t  i;
+    uint32_t                         off, n, prev, marks;
+    uint64_t                         used;
+    ngx_uint_t                       i;
+    ngx_http_k8s_metrics_piece_t    *piece;
+    ngx_http_k8s_metrics_content_t  *content;
 
+    content = &c->store->zone->content;
     used = c->used;
+    marks = 0;
 
     for (i = 0; i < NGX_HTTP_K8S_METRICS_CLASSES && c->bad == NULL; i++) {
-        for (off = c->store->zone->content.free[i]; off && c->bad == NULL;
-             off = *next)
+        prev = 0;
+
+        if ((content->filled[i / 32] >> i % 32 & 1) != (content->free[i] != 0))
         {
-            check_take(c, off,
-                       (size_t) ngx_http_k8s_metrics_arena_class_size(i)
-                       * NGX_HTTP_K8S_METRICS_GRANULE, "a free block");
-            next = ngx_http_k8s_metrics_store_ptr(c->store, off);
+            c->bad = "which classes have pieces";
         }
+
+        for (off = content->free[i]; off && c->bad == NULL; off = piece->next) {
+            piece = ngx_http_k8s_metrics_store_ptr(c->store, off);
+            n = piece->n;
+
+            if (off + n >= content->brk || piece->prev != prev
+                || ngx_http_k8s_metrics_piece_class(n) != i
+                || *ngx_http_k8s_metrics_piece_end(c->store, off + n) != n
+                || !ngx_http_k8s_metrics_map_is_set_locked(c->store, off)
+                || !ngx_http_k8s_metrics_map_is_set_locked(c->store,
+                                                           off + n - 1))
+            {
+                c->bad = "a free piece";
+                return;
+            }
+
+            prev = off;
+            marks += (n == 1) ? 1 : 2;
+
+            while (n--) {
+                if (c->owned[off + n]) {
+                    c->bad = "a free piece that somebody has";
+                }
+
+                c->owned[off + n] = 2;
+            }
+
+            if (c->owned[off - 1] == 2 || c->owned[off + piece->n] == 2) {
+                c->bad = "free pieces side by side";
+            }
+        }
+    }
+
+    for (off = (sizeof(ngx_http_k8s_metrics_zone_t) + 15) / 16;
+         off < content->brk; off++)
+    {
+        marks -= ngx_http_k8s_metrics_map_is_set_locked(c->store, off);
+    }
+
+    if (marks && c->bad == NULL) {
+        c->bad = "marks where no piece ends";
     }
 
     c->used = used;
@@ -290,6 +335,7 @@ check_zone(store_t *store)
         abort();
     }
 
+    check_take(&c, content->map, store->zone->granules / 8 + 1, "the map");
     check_index(&c, NODES);
     check_index(&c, PODS);
     check_strings(&c);
@@ -309,7 +355,7 @@ check_zone(store_t *store)
     check_free(&c);
 
     for (i = 0; i < content->brk && c.bad == NULL; i++) {
-        if (c.owned[i] != (i >= first)) {
+        if ((c.owned[i] != 0) != (i >= first)) {
             c.bad = "memory that nobody has";
         }
     }

@@ -43,7 +43,7 @@ static void *fixture_slab_alloc(ngx_slab_pool_t *pool, size_t size);
 
 #include "ngx_http_k8s_metrics_store.c"
 #include "ngx_http_k8s_metrics_store_arena.c"
-#include "ngx_http_k8s_metrics_store_arena_join.c"
+#include "ngx_http_k8s_metrics_store_arena_free.c"
 #include "ngx_http_k8s_metrics_store_index.c"
 #include "ngx_http_k8s_metrics_store_labels.c"
 #include "ngx_http_k8s_metrics_store_list.c"
