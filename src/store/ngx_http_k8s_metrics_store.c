@@ -8,6 +8,8 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include <openssl/rand.h>
+
 #include "ngx_http_k8s_metrics_store_internal.h"
 
 
@@ -116,6 +118,12 @@ ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone, void *data)
 
     zone->layout = NGX_HTTP_K8S_METRICS_LAYOUT;
     zone->granules = (uint32_t) (size / NGX_HTTP_K8S_METRICS_GRANULE);
+
+    if (RAND_bytes((u_char *) zone->key, sizeof(zone->key)) != 1) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "k8s_metrics: RAND_bytes() failed");
+        return NGX_ERROR;
+    }
 
     shpool->data = zone;
     store->zone = zone;

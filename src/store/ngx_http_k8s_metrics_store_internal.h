@@ -31,7 +31,7 @@
  * bit for each granule.
  */
 
-#define NGX_HTTP_K8S_METRICS_LAYOUT     4
+#define NGX_HTTP_K8S_METRICS_LAYOUT     5
 #define NGX_HTTP_K8S_METRICS_GRANULE    16
 #define NGX_HTTP_K8S_METRICS_CLASSES    128
 #define NGX_HTTP_K8S_METRICS_LEAF       128
@@ -170,6 +170,7 @@ typedef struct {
     uint32_t                         layout;
     uint32_t                         dirty;
     uint32_t                         granules;  /* of the whole arena */
+    uint64_t                         key[2];    /* of the strings' hash */
 
     /* a birth and a list's epoch are never given twice, resets or not */
 
@@ -296,9 +297,12 @@ void ngx_http_k8s_metrics_map_clear_locked(
     ngx_http_k8s_metrics_store_t *store, uint32_t off, uint32_t n);
 
 
-/* --- strings (store_strings.c); under the lock ------------------------- */
+/* Two words of key (store_hash.c). */
+uint64_t ngx_http_k8s_metrics_siphash(const uint64_t *key, const u_char *p,
+    size_t len);
 
-uint32_t ngx_http_k8s_metrics_shstr_hash(const u_char *p, size_t len);
+
+/* --- strings (store_strings.c); under the lock ------------------------- */
 
 /* Equal bytes; an empty string's data may be NULL. */
 #define ngx_http_k8s_metrics_shstr_same(a, b)                                 \

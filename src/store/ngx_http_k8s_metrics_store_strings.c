@@ -14,14 +14,20 @@
     (offsetof(ngx_http_k8s_metrics_shstr_t, data) + (len))
 
 
+static uint32_t ngx_http_k8s_metrics_shstr_hash(
+    ngx_http_k8s_metrics_store_t *store, const ngx_str_t *s);
 static uint32_t *ngx_http_k8s_metrics_shstr_bucket_locked(
     ngx_http_k8s_metrics_store_t *store, uint32_t hash);
+static uint32_t ngx_http_k8s_metrics_shstr_search_locked(
+    ngx_http_k8s_metrics_store_t *store, const ngx_str_t *s, uint32_t hash);
 
 
-uint32_t
-ngx_http_k8s_metrics_shstr_hash(const u_char *p, size_t len)
+static uint32_t
+ngx_http_k8s_metrics_shstr_hash(ngx_http_k8s_metrics_store_t *store,
+    const ngx_str_t *s)
 {
-    return ngx_murmur_hash2((u_char *) p, len);
+    return (uint32_t) ngx_http_k8s_metrics_siphash(store->zone->key, s->data,
+                                                   s->len);
 }
 
 
@@ -42,10 +48,18 @@ uint32_t
 ngx_http_k8s_metrics_shstr_find_locked(ngx_http_k8s_metrics_store_t *store,
     const ngx_str_t *s)
 {
-    uint32_t                       off, hash;
+    return ngx_http_k8s_metrics_shstr_search_locked(store, s,
+                                   ngx_http_k8s_metrics_shstr_hash(store, s));
+}
+
+
+static uint32_t
+ngx_http_k8s_metrics_shstr_search_locked(ngx_http_k8s_metrics_store_t *store,
+    const ngx_str_t *s, uint32_t hash)
+{
+    uint32_t                       off;
     ngx_http_k8s_metrics_shstr_t  *str;
 
-    hash = ngx_http_k8s_metrics_shstr_hash(s->data, s->len);
     off = *ngx_http_k8s_metrics_shstr_bucket_locked(store, hash);
 
     while (off) {
@@ -68,10 +82,11 @@ uint32_t
 ngx_http_k8s_metrics_shstr_get_locked(ngx_http_k8s_metrics_store_t *store,
     const ngx_str_t *s)
 {
-    uint32_t                       off, *bucket;
+    uint32_t                       off, hash, *bucket;
     ngx_http_k8s_metrics_shstr_t  *str;
 
-    off = ngx_http_k8s_metrics_shstr_find_locked(store, s);
+    hash = ngx_http_k8s_metrics_shstr_hash(store, s);
+    off = ngx_http_k8s_metrics_shstr_search_locked(store, s, hash);
 
     if (off) {
         str = ngx_http_k8s_metrics_store_ptr(store, off);
@@ -91,7 +106,7 @@ ngx_http_k8s_metrics_shstr_get_locked(ngx_http_k8s_metrics_store_t *store,
 
     str = ngx_http_k8s_metrics_store_ptr(store, off);
 
-    str->hash = ngx_http_k8s_metrics_shstr_hash(s->data, s->len);
+    str->hash = hash;
     str->refs = 1;
     str->len = (uint32_t) s->len;
 

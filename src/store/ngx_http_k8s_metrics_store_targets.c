@@ -111,7 +111,9 @@ ngx_http_k8s_metrics_copy_target_locked(ngx_http_k8s_metrics_store_t *store,
 
     t->ref.offset = off;
     t->ref.birth = node->head.birth;
-    t->hash = ngx_http_k8s_metrics_shstr_hash(name.data, name.len);
+    /* without the zone's key: who owns a node, and when, outlives the zone */
+
+    t->hash = ngx_murmur_hash2(name.data, name.len);
     t->version = node->version;
     t->node.port = node->port;
     t->node.ready = node->head.ready & 1;

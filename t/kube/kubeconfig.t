@@ -77,7 +77,7 @@ for my $case (@cases) {
 
     $t->kubeconfig($cluster, $user);
     like($t->check, $want, $name);
-    like($t->check, qr{\[emerg\] k8s_metrics(_apiserver)?: }, "$name: with our name")
+    like($t->check, qr{\[emerg\] k8s_metrics(_apiserver)?: }, 'with our name')
         if $want != $ok;
 }
 

@@ -36,14 +36,17 @@
 static void fixture_lock(ngx_shmtx_t *mtx);
 static void fixture_unlock(ngx_shmtx_t *mtx);
 static void *fixture_slab_alloc(ngx_slab_pool_t *pool, size_t size);
+static int fixture_random(u_char *p, int len);
 
 #define ngx_shmtx_lock    fixture_lock
 #define ngx_shmtx_unlock  fixture_unlock
 #define ngx_slab_alloc    fixture_slab_alloc
+#define RAND_bytes        fixture_random
 
 #include "ngx_http_k8s_metrics_store.c"
 #include "ngx_http_k8s_metrics_store_arena.c"
 #include "ngx_http_k8s_metrics_store_arena_free.c"
+#include "ngx_http_k8s_metrics_store_hash.c"
 #include "ngx_http_k8s_metrics_store_index.c"
 #include "ngx_http_k8s_metrics_store_labels.c"
 #include "ngx_http_k8s_metrics_store_list.c"
@@ -61,6 +64,7 @@ static void *fixture_slab_alloc(ngx_slab_pool_t *pool, size_t size);
 #undef ngx_shmtx_lock
 #undef ngx_shmtx_unlock
 #undef ngx_slab_alloc
+#undef RAND_bytes
 
 
 #define NODES       NGX_HTTP_K8S_METRICS_NODES
@@ -77,6 +81,7 @@ typedef ngx_http_k8s_metrics_store_t  store_t;
 
 
 static size_t       fixture_room;
+static u_char       fixture_seed;       /* 255: there is nothing random */
 static ngx_pool_t  *fixture_pool;
 static ngx_str_t    fixture_name = ngx_string("test");
 
@@ -120,6 +125,15 @@ static void *
 fixture_slab_alloc(ngx_slab_pool_t *pool, size_t size)
 {
     return (size == fixture_room) ? pool->start : NULL;
+}
+
+
+static int
+fixture_random(u_char *p, int len)
+{
+    memset(p, ++fixture_seed, len);
+
+    return fixture_seed != 0;
 }
 
 

@@ -403,10 +403,81 @@ test_list(void)
 }
 
 
+/* Names are hashed otherwise in each zone, but for what must outlive it. */
+
+static void
+test_hash(void)
+{
+    int                              i;
+    u_char                           bytes[16];
+    store_t                         *store;
+    uint64_t                         key[2];
+    uint32_t                         hash[2], stable[2];
+    ngx_str_t                        name, after;
+    ngx_pool_t                      *pool;
+    ngx_http_k8s_metrics_shstr_t    *s;
+    ngx_http_k8s_metrics_target_t    target;
+
+    for (i = 0; i < 16; i++) {
+        bytes[i] = i;
+    }
+
+    /* of the paper: the key 00 .. 0f, and its first bytes as the message */
+
+    key[0] = 0x0706050403020100;
+    key[1] = 0x0f0e0d0c0b0a0908;
+
+    ok(ngx_http_k8s_metrics_siphash(key, bytes, 15) == 0xa129ca6149be45e5,
+       "SipHash-2-4");
+    ok(ngx_http_k8s_metrics_siphash(key, bytes, 8) == 0x93f5f5799a932462,
+       "of whole words");
+    ok(ngx_http_k8s_metrics_siphash(key, NULL, 0) == 0x726fdb47dd0e0e31,
+       "of nothing");
+
+    for (i = 0; i < 2; i++) {
+        store = fixture_create(MEGABYTE);
+
+        (void) put_node(store, "node", "10.0.0.1");
+
+        name = str("node");
+        s = ngx_http_k8s_metrics_store_ptr(store,
+                      ngx_http_k8s_metrics_shstr_find_locked(store, &name));
+        hash[i] = s->hash;
+
+        pool = ngx_create_pool(4096, &stub_log);
+        after = str("");
+        (void) ngx_http_k8s_metrics_store_targets(store, pool, &after, &target,
+                                                  1);
+        stable[i] = target.hash;
+        ngx_destroy_pool(pool);
+
+        /* a zone that is started afresh has the same key */
+
+        reset(store);
+        (void) put_node(store, "node", "10.0.0.1");
+        s = ngx_http_k8s_metrics_store_ptr(store,
+                      ngx_http_k8s_metrics_shstr_find_locked(store, &name));
+        ok(hash[i] == s->hash, "after a reset");
+
+        fixture_destroy(store);
+    }
+
+    ok(hash[0] != hash[1], "each zone has a key of its own");
+    ok(stable[0] == stable[1], "who owns a node does not depend on it");
+    is_int(stable[0], ngx_murmur_hash2((u_char *) "node", 4), "nor when");
+
+    stub_logged_level = 0;
+    fixture_seed = 255;
+    ok(fixture_create(MEGABYTE) == NULL, "no zone without a key");
+    is_int(stub_logged_level, NGX_LOG_EMERG, "said");
+}
+
+
 int
 main(void)
 {
     test_zone();
+    test_hash();
     test_records();
     test_points();
     test_decrease();
