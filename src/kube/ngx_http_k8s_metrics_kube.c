@@ -156,6 +156,11 @@ ngx_http_k8s_metrics_kube_check(ngx_event_t *ev)
     ngx_add_timer(ev, NGX_HTTP_K8S_METRICS_KUBE_CHECK);
 
     if (ngx_http_k8s_metrics_store_complete(kube->store)) {
+
+        for (i = 0; i < kube->nreflectors; i++) {
+            ngx_http_k8s_metrics_reflector_heal(&kube->reflectors[i]);
+        }
+
         return;
     }
 

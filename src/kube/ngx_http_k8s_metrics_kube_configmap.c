@@ -282,12 +282,22 @@ static void
 ngx_http_k8s_metrics_kube_json_set(ngx_http_k8s_metrics_reflector_t *r,
     ngx_str_t *bytes)
 {
-    if (ngx_http_k8s_metrics_store_put_setting(r->kube->store,
+    ngx_int_t                         rc;
+    ngx_http_k8s_metrics_kube_meta_t  meta;
+
+    rc = ngx_http_k8s_metrics_store_put_setting(r->kube->store,
                                             NGX_HTTP_K8S_METRICS_SETTING_AUTH,
-                                            bytes)
-        == NGX_ABORT)
-    {
-        ngx_http_k8s_metrics_reflector_full(r);
+                                            bytes);
+    if (rc == NGX_ABORT) {
+        r->lossy = 1;
+
+    } else if (rc == NGX_ERROR) {
+        ngx_memzero(&meta, sizeof(ngx_http_k8s_metrics_kube_meta_t));
+        ngx_str_set(&meta.ns, "kube-system");
+        ngx_str_set(&meta.name, NGX_HTTP_K8S_METRICS_CONFIGMAP);
+        meta.bad = "it is larger than is kept";
+
+        ngx_http_k8s_metrics_reflector_bad(r, &meta);
     }
 }
 

@@ -25,7 +25,14 @@
 #define NGX_HTTP_K8S_METRICS_KUBE_JSON_MAX     1048576
 #define NGX_HTTP_K8S_METRICS_KUBE_OBJECT_MAX   (8 * 1048576)
 #define NGX_HTTP_K8S_METRICS_KUBE_VERSION_MAX  31
-#define NGX_HTTP_K8S_METRICS_KUBE_LABELS_MAX   4096
+
+/* a list for what a full zone has left out, ms: not sooner, and not later */
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_HEAL      60000
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_HEAL_MAX  960000
+
+/* the store keeps no more, even where none has a value */
+#define NGX_HTTP_K8S_METRICS_KUBE_LABELS_MAX                                  \
+    (NGX_HTTP_K8S_METRICS_MAX_LABELS / sizeof(ngx_http_k8s_metrics_label_t))
 
 
 typedef struct ngx_http_k8s_metrics_reflector_s
@@ -71,13 +78,17 @@ typedef struct {
     ngx_uint_t                       nlabels;
     ngx_http_k8s_metrics_label_t    *labels;    /* sorted by key */
     ngx_str_t                        path;      /* resource-metrics-path */
+    const char                      *bad;       /* why it cannot be used */
     unsigned                         initial_end:1;
 } ngx_http_k8s_metrics_kube_meta_t;
+
+extern const char  ngx_http_k8s_metrics_kube_unreadable[];
 
 /*
  * Reads an object: its metadata (field 1) into "meta", views of spec (2) and
  * status (3).  "labels" holds the labels until the next call; it may grow.
- * NGX_OK or NGX_ERROR (no protobuf, too many labels, no memory).
+ * NGX_OK; NGX_DECLINED when it cannot be used ("bad" says why, the rest of
+ * "meta" is what could be read); NGX_ERROR without memory.
  */
 ngx_int_t ngx_http_k8s_metrics_kube_object(ngx_str_t *object,
     ngx_array_t *labels, ngx_http_k8s_metrics_kube_meta_t *meta,
@@ -104,13 +115,14 @@ typedef struct {
 
     /*
      * One object that was added or changed, or deleted; NULL for JSON.
-     * NGX_OK, NGX_DECLINED (nothing new), NGX_ABORT (the zone is full),
-     * NGX_ERROR (unreadable).
+     * NGX_OK, NGX_DECLINED (nothing new), NGX_ABORT or NGX_BUSY (the zone is
+     * full), NGX_ERROR (it cannot be used, meta->bad says why).  "del" as the
+     * store's.
      */
     ngx_int_t   (*put)(ngx_http_k8s_metrics_reflector_t *r,
                        ngx_http_k8s_metrics_kube_meta_t *meta,
                        ngx_str_t *spec, ngx_str_t *status);
-    void        (*del)(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_int_t   (*del)(ngx_http_k8s_metrics_reflector_t *r,
                        ngx_http_k8s_metrics_kube_meta_t *meta);
 } ngx_http_k8s_metrics_reflector_desc_t;
 
@@ -147,10 +159,13 @@ struct ngx_http_k8s_metrics_reflector_s {
     ngx_msec_t                          listed;     /* end of the last list */
     ngx_msec_t                          saved;      /* version into the store */
     ngx_msec_t                          said;       /* last failure logged */
-    ngx_msec_t                          full_said;
+    ngx_msec_t                          bad_said;
+    ngx_msec_t                          healed;     /* list, or start */
+    ngx_msec_t                          heal;       /* not sooner again */
     ngx_msec_t                          backoff;
     ngx_uint_t                          failures;   /* since it last worked */
-    ngx_uint_t                          full;       /* since the last line */
+    ngx_uint_t                          bad;        /* objects, in all */
+    uint64_t                            missing;    /* the zone was full */
     ngx_uint_t                          stream_failures;
     ngx_uint_t                          error_code; /* of an ERROR event */
     const char                         *error;      /* what was unreadable */
@@ -163,6 +178,8 @@ struct ngx_http_k8s_metrics_reflector_s {
     unsigned                            consistent:1;   /* not from a cache */
     unsigned                            unsaved:1;
     unsigned                            synced:1;
+    unsigned                            lossy:1;    /* list when it is not */
+    unsigned                            healing:1;  /* a list for that */
 };
 
 
@@ -195,6 +212,7 @@ void ngx_http_k8s_metrics_reflector_start(
 void ngx_http_k8s_metrics_reflector_stop(ngx_http_k8s_metrics_reflector_t *r);
 void ngx_http_k8s_metrics_reflector_relist(
     ngx_http_k8s_metrics_reflector_t *r);
+void ngx_http_k8s_metrics_reflector_heal(ngx_http_k8s_metrics_reflector_t *r);
 void ngx_http_k8s_metrics_reflector_done(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res);
 
@@ -233,7 +251,8 @@ void ngx_http_k8s_metrics_reflector_failed(
     ngx_http_k8s_metrics_response_t *res);
 void ngx_http_k8s_metrics_reflector_works(
     ngx_http_k8s_metrics_reflector_t *r);
-void ngx_http_k8s_metrics_reflector_full(ngx_http_k8s_metrics_reflector_t *r);
+void ngx_http_k8s_metrics_reflector_bad(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_http_k8s_metrics_kube_meta_t *meta);
 
 
 #endif /* _NGX_HTTP_K8S_METRICS_KUBE_INTERNAL_H_INCLUDED_ */

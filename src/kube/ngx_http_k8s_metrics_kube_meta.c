@@ -33,6 +33,12 @@ static int ngx_libc_cdecl ngx_http_k8s_metrics_kube_cmp_labels(
     const void *one, const void *two);
 
 
+const char  ngx_http_k8s_metrics_kube_unreadable[] = "it cannot be read";
+
+static const char  ngx_http_k8s_metrics_kube_labels[] =
+    "it has more labels than are kept";
+
+
 #define ngx_http_k8s_metrics_kube_equals(s, text)                             \
     ngx_http_k8s_metrics_kube_is(s, text, sizeof(text) - 1)
 
@@ -58,11 +64,12 @@ ngx_http_k8s_metrics_kube_object(ngx_str_t *object, ngx_array_t *labels,
         rc = ngx_http_k8s_metrics_pb_next(&r, &field);
 
         if (rc == NGX_DONE) {
-            return NGX_OK;
+            return meta->bad ? NGX_DECLINED : NGX_OK;
         }
 
         if (rc != NGX_OK) {
-            return NGX_ERROR;
+            meta->bad = ngx_http_k8s_metrics_kube_unreadable;
+            return NGX_DECLINED;
         }
 
         if (field.type != NGX_HTTP_K8S_METRICS_PB_BYTES) {
@@ -73,7 +80,7 @@ ngx_http_k8s_metrics_kube_object(ngx_str_t *object, ngx_array_t *labels,
 
         case 1:
             if (ngx_http_k8s_metrics_kube_read_meta(&field.bytes, labels, meta)
-                != NGX_OK)
+                == NGX_ERROR)
             {
                 return NGX_ERROR;
             }
@@ -111,7 +118,8 @@ ngx_http_k8s_metrics_kube_read_meta(ngx_str_t *bytes, ngx_array_t *labels,
         }
 
         if (rc != NGX_OK) {
-            return NGX_ERROR;
+            meta->bad = ngx_http_k8s_metrics_kube_unreadable;
+            return NGX_DECLINED;
         }
 
         if (field.type != NGX_HTTP_K8S_METRICS_PB_BYTES) {
@@ -133,20 +141,32 @@ ngx_http_k8s_metrics_kube_read_meta(ngx_str_t *bytes, ngx_array_t *labels,
             break;
 
         case NGX_HTTP_K8S_METRICS_META_LABELS:
-            if (ngx_http_k8s_metrics_kube_entry(&field, &entry) != NGX_OK
-                || ngx_http_k8s_metrics_kube_label(labels, &entry) != NGX_OK)
-            {
+            if (ngx_http_k8s_metrics_kube_entry(&field, &entry) != NGX_OK) {
+                meta->bad = ngx_http_k8s_metrics_kube_unreadable;
+                break;
+            }
+
+            /* version and name may come behind them */
+
+            if (labels->nelts == NGX_HTTP_K8S_METRICS_KUBE_LABELS_MAX) {
+                meta->bad = ngx_http_k8s_metrics_kube_labels;
+                break;
+            }
+
+            if (ngx_http_k8s_metrics_kube_label(labels, &entry) != NGX_OK) {
                 return NGX_ERROR;
             }
 
             break;
 
         case NGX_HTTP_K8S_METRICS_META_ANNOTATIONS:
-            if (ngx_http_k8s_metrics_kube_entry(&field, &entry) != NGX_OK) {
-                return NGX_ERROR;
+            if (ngx_http_k8s_metrics_kube_entry(&field, &entry) == NGX_OK) {
+                ngx_http_k8s_metrics_kube_annotation(meta, &entry);
+
+            } else {
+                meta->bad = ngx_http_k8s_metrics_kube_unreadable;
             }
 
-            ngx_http_k8s_metrics_kube_annotation(meta, &entry);
             break;
         }
     }
@@ -202,10 +222,6 @@ ngx_http_k8s_metrics_kube_label(ngx_array_t *labels,
     ngx_http_k8s_metrics_label_t *entry)
 {
     ngx_http_k8s_metrics_label_t  *label;
-
-    if (labels->nelts == NGX_HTTP_K8S_METRICS_KUBE_LABELS_MAX) {
-        return NGX_ERROR;
-    }
 
     label = ngx_array_push(labels);
     if (label == NULL) {

@@ -18,7 +18,7 @@ static ngx_int_t ngx_http_k8s_metrics_kube_put_node(
     ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_kube_meta_t *meta, ngx_str_t *spec,
     ngx_str_t *status);
-static void ngx_http_k8s_metrics_kube_delete_node(
+static ngx_int_t ngx_http_k8s_metrics_kube_delete_node(
     ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_kube_meta_t *meta);
 static ngx_int_t ngx_http_k8s_metrics_kube_node_address(
@@ -59,8 +59,11 @@ ngx_http_k8s_metrics_kube_put_node(ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_pb_reader_t  pb;
 
     if (meta->name.len == 0) {
+        meta->bad = "it has no name";
         return NGX_ERROR;
     }
+
+    meta->bad = ngx_http_k8s_metrics_kube_unreadable;
 
     ngx_memzero(&node, sizeof(ngx_http_k8s_metrics_node_t));
 
@@ -105,15 +108,18 @@ ngx_http_k8s_metrics_kube_put_node(ngx_http_k8s_metrics_reflector_t *r,
         return NGX_ERROR;
     }
 
+    meta->bad = NULL;
+
     return ngx_http_k8s_metrics_store_put_node(r->kube->store, &node);
 }
 
 
-static void
+static ngx_int_t
 ngx_http_k8s_metrics_kube_delete_node(ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_kube_meta_t *meta)
 {
-    ngx_http_k8s_metrics_store_delete_node(r->kube->store, &meta->name);
+    return ngx_http_k8s_metrics_store_delete_node(r->kube->store,
+                                                  &meta->name);
 }
 
 

@@ -18,7 +18,7 @@ static ngx_int_t ngx_http_k8s_metrics_kube_put_pod(
     ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_kube_meta_t *meta, ngx_str_t *spec,
     ngx_str_t *status);
-static void ngx_http_k8s_metrics_kube_delete_pod(
+static ngx_int_t ngx_http_k8s_metrics_kube_delete_pod(
     ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_kube_meta_t *meta);
 static ngx_int_t ngx_http_k8s_metrics_kube_pod_node(ngx_str_t *spec,
@@ -50,6 +50,7 @@ ngx_http_k8s_metrics_kube_put_pod(ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_pod_t  pod;
 
     if (meta->name.len == 0 || meta->ns.len == 0) {
+        meta->bad = "it has no name";
         return NGX_ERROR;
     }
 
@@ -59,11 +60,12 @@ ngx_http_k8s_metrics_kube_put_pod(ngx_http_k8s_metrics_reflector_t *r,
         || ngx_http_k8s_metrics_kube_pod_status(status, &running, &ready)
            != NGX_OK)
     {
+        meta->bad = ngx_http_k8s_metrics_kube_unreadable;
         return NGX_ERROR;
     }
 
     if (pod.node.len == 0 || !running) {
-        ngx_http_k8s_metrics_kube_delete_pod(r, meta);
+        (void) ngx_http_k8s_metrics_kube_delete_pod(r, meta);
         return NGX_DECLINED;
     }
 
@@ -77,12 +79,12 @@ ngx_http_k8s_metrics_kube_put_pod(ngx_http_k8s_metrics_reflector_t *r,
 }
 
 
-static void
+static ngx_int_t
 ngx_http_k8s_metrics_kube_delete_pod(ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_kube_meta_t *meta)
 {
-    ngx_http_k8s_metrics_store_delete_pod(r->kube->store, &meta->ns,
-                                          &meta->name);
+    return ngx_http_k8s_metrics_store_delete_pod(r->kube->store, &meta->ns,
+                                                 &meta->name);
 }
 
 

@@ -61,6 +61,8 @@ ngx_http_k8s_metrics_reflector_init(ngx_http_k8s_metrics_reflector_t *r,
 void
 ngx_http_k8s_metrics_reflector_start(ngx_http_k8s_metrics_reflector_t *r)
 {
+    ngx_http_k8s_metrics_store_lost_t  lost;
+
     if (r->state != ngx_http_k8s_metrics_reflector_stopped) {
         return;
     }
@@ -73,6 +75,13 @@ ngx_http_k8s_metrics_reflector_start(ngx_http_k8s_metrics_reflector_t *r)
     if (ngx_http_k8s_metrics_reflector_complete(r)
         && ngx_http_k8s_metrics_reflector_load(r) == NGX_OK)
     {
+        ngx_http_k8s_metrics_store_get_lost(r->kube->store, r->desc->kind,
+                                            &lost);
+        r->missing = lost.missing;
+        r->lossy = lost.again;
+        r->healed = ngx_current_msec;
+        r->heal = NGX_HTTP_K8S_METRICS_REFLECTOR_HEAL;
+
         r->state = ngx_http_k8s_metrics_reflector_watch;
 
     } else {
@@ -123,6 +132,29 @@ ngx_http_k8s_metrics_reflector_relist(ngx_http_k8s_metrics_reflector_t *r)
 
     ngx_http_k8s_metrics_reflector_list_again(r);
     ngx_http_k8s_metrics_reflector_schedule(r, 0);
+}
+
+
+/* what a full zone has left out comes by a list, when there is room again */
+
+void
+ngx_http_k8s_metrics_reflector_heal(ngx_http_k8s_metrics_reflector_t *r)
+{
+    if (!r->lossy || r->state != ngx_http_k8s_metrics_reflector_watch
+        || ngx_current_msec - r->healed < r->heal
+        || !ngx_http_k8s_metrics_store_has_room(r->kube->store))
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, r->kube->log, 0,
+                  "k8s_metrics: API server \"%V\": listing %s again, the zone "
+                  "has room for what was left out",
+                  ngx_http_k8s_metrics_kube_server(r->kube->client),
+                  r->desc->name);
+
+    ngx_http_k8s_metrics_reflector_relist(r);
+    r->healing = 1;
 }
 
 

@@ -16,6 +16,15 @@ static ngx_int_t ngx_http_k8s_metrics_reflector_list_meta(void *data,
     ngx_str_t *resource_version, ngx_str_t *cont);
 static void ngx_http_k8s_metrics_reflector_synced(
     ngx_http_k8s_metrics_reflector_t *r);
+static void ngx_http_k8s_metrics_reflector_put(
+    ngx_http_k8s_metrics_reflector_t *r, ngx_str_t *event,
+    ngx_http_k8s_metrics_kube_meta_t *meta, ngx_str_t *spec,
+    ngx_str_t *status);
+static void ngx_http_k8s_metrics_reflector_del(
+    ngx_http_k8s_metrics_reflector_t *r,
+    ngx_http_k8s_metrics_kube_meta_t *meta);
+static void ngx_http_k8s_metrics_reflector_lost(
+    ngx_http_k8s_metrics_reflector_t *r);
 static ngx_int_t ngx_http_k8s_metrics_reflector_version(
     ngx_http_k8s_metrics_reflector_t *r, ngx_str_t *version);
 static uint32_t ngx_http_k8s_metrics_reflector_hash(
@@ -38,6 +47,8 @@ ngx_http_k8s_metrics_reflector_begin(ngx_http_k8s_metrics_reflector_t *r)
 
     if (r->state != ngx_http_k8s_metrics_reflector_watch && !r->listing) {
         r->listing = 1;
+        r->lossy = 0;
+        r->missing = 0;
 
         if (r->desc->stored) {
             ngx_http_k8s_metrics_store_list_begin(r->kube->store,
@@ -132,6 +143,7 @@ ngx_http_k8s_metrics_reflector_listed(ngx_http_k8s_metrics_reflector_t *r,
     ngx_str_t *version, ngx_str_t *cont)
 {
     if (ngx_http_k8s_metrics_reflector_version(r, version) != NGX_OK) {
+        r->error = "list without a usable resourceVersion";
         return NGX_ERROR;
     }
 
@@ -171,6 +183,21 @@ ngx_http_k8s_metrics_reflector_synced(ngx_http_k8s_metrics_reflector_t *r)
     r->listed = ngx_current_msec;
     r->unsaved = 1;
 
+    /* room that was not enough for all: each further attempt comes later */
+
+    if (!r->lossy || r->heal == 0) {
+        r->heal = NGX_HTTP_K8S_METRICS_REFLECTOR_HEAL;
+
+    } else if (r->healing) {
+        r->heal = ngx_min(2 * r->heal,
+                          NGX_HTTP_K8S_METRICS_REFLECTOR_HEAL_MAX);
+    }
+
+    r->healing = 0;
+    r->healed = ngx_current_msec;
+
+    ngx_http_k8s_metrics_reflector_lost(r);
+
     ngx_http_k8s_metrics_reflector_save(r);
 
     if (!r->synced) {
@@ -193,7 +220,6 @@ ngx_http_k8s_metrics_reflector_object(void *data, ngx_str_t *event,
 {
     ngx_http_k8s_metrics_reflector_t *r = data;
 
-    ngx_int_t                         rc;
     ngx_str_t                         spec, status;
     ngx_http_k8s_metrics_kube_meta_t  meta;
 
@@ -209,29 +235,20 @@ ngx_http_k8s_metrics_reflector_object(void *data, ngx_str_t *event,
 
     if (ngx_http_k8s_metrics_kube_object(object, &r->labels, &meta, &spec,
                                          &status)
-        != NGX_OK)
+        == NGX_ERROR)
     {
-        r->error = "unreadable object";
+        r->error = "no memory";
         return NGX_ERROR;
     }
 
     if (ngx_http_k8s_metrics_reflector_is(event, "DELETED")) {
-        r->desc->del(r, &meta);
+        ngx_http_k8s_metrics_reflector_del(r, &meta);
 
     } else if (event->len == 0
                || ngx_http_k8s_metrics_reflector_is(event, "ADDED")
                || ngx_http_k8s_metrics_reflector_is(event, "MODIFIED"))
     {
-        rc = r->desc->put(r, &meta, &spec, &status);
-
-        if (rc == NGX_ERROR) {
-            r->error = "unreadable object";
-            return NGX_ERROR;
-        }
-
-        if (rc == NGX_ABORT) {
-            ngx_http_k8s_metrics_reflector_full(r);
-        }
+        ngx_http_k8s_metrics_reflector_put(r, event, &meta, &spec, &status);
     }
 
     if (event->len == 0) {
@@ -244,6 +261,7 @@ ngx_http_k8s_metrics_reflector_object(void *data, ngx_str_t *event,
     {
         if (ngx_http_k8s_metrics_reflector_version(r, &meta.version) != NGX_OK)
         {
+            r->error = "list without a usable resourceVersion";
             return NGX_ERROR;
         }
 
@@ -252,6 +270,87 @@ ngx_http_k8s_metrics_reflector_object(void *data, ngx_str_t *event,
     }
 
     return ngx_http_k8s_metrics_reflector_event(r, event, &meta.version);
+}
+
+
+/*
+ * One object that cannot be used must not cost the others: what was known of
+ * it is forgotten, for it may be wrong by now, and the list or watch goes on.
+ */
+
+static void
+ngx_http_k8s_metrics_reflector_put(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_str_t *event, ngx_http_k8s_metrics_kube_meta_t *meta, ngx_str_t *spec,
+    ngx_str_t *status)
+{
+    ngx_int_t  rc;
+
+    rc = meta->bad ? NGX_ERROR : r->desc->put(r, meta, spec, status);
+
+    switch (rc) {
+
+    case NGX_ERROR:
+
+        if (meta->bad == NULL) {
+            meta->bad = "its name, labels or addresses are longer or more "
+                        "than are kept";
+        }
+
+        (void) r->desc->del(r, meta);
+        ngx_http_k8s_metrics_reflector_bad(r, meta);
+        break;
+
+    case NGX_ABORT:
+
+        /* a change of one that is missing is no other one */
+
+        if (r->state != ngx_http_k8s_metrics_reflector_watch
+            || ngx_http_k8s_metrics_reflector_is(event, "ADDED"))
+        {
+            r->missing++;
+        }
+
+        /* fall through */
+
+    case NGX_BUSY:
+
+        r->lossy = 1;
+        ngx_http_k8s_metrics_reflector_lost(r);
+        break;
+
+    default: /* NGX_OK, NGX_DECLINED */
+        break;
+    }
+}
+
+
+static void
+ngx_http_k8s_metrics_reflector_del(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_http_k8s_metrics_kube_meta_t *meta)
+{
+    if (r->desc->del(r, meta) == NGX_DECLINED && r->missing
+        && r->state == ngx_http_k8s_metrics_reflector_watch)
+    {
+        r->missing--;
+        ngx_http_k8s_metrics_reflector_lost(r);
+    }
+}
+
+
+/* how much a list has lost is known at its end */
+
+static void
+ngx_http_k8s_metrics_reflector_lost(ngx_http_k8s_metrics_reflector_t *r)
+{
+    ngx_http_k8s_metrics_store_lost_t  lost;
+
+    if (r->desc->stored && r->state == ngx_http_k8s_metrics_reflector_watch) {
+        lost.missing = r->missing;
+        lost.again = r->lossy;
+
+        ngx_http_k8s_metrics_store_set_lost(r->kube->store, r->desc->kind,
+                                            &lost);
+    }
 }
 
 
@@ -267,11 +366,11 @@ ngx_http_k8s_metrics_reflector_event(ngx_http_k8s_metrics_reflector_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_k8s_metrics_reflector_version(r, version) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    /* without a version, the one before stays */
 
-    r->unsaved = 1;
+    if (ngx_http_k8s_metrics_reflector_version(r, version) == NGX_OK) {
+        r->unsaved = 1;
+    }
 
     if (ngx_current_msec - r->saved >= NGX_HTTP_K8S_METRICS_REFLECTOR_SAVE
         || ngx_http_k8s_metrics_reflector_is(event, "BOOKMARK"))
@@ -296,16 +395,14 @@ ngx_http_k8s_metrics_reflector_version(ngx_http_k8s_metrics_reflector_t *r,
     if (version->len == 0
         || version->len > NGX_HTTP_K8S_METRICS_KUBE_VERSION_MAX)
     {
-        r->error = "no resourceVersion, or too long";
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
     /* it goes into a URI */
 
     for (i = 0; i < version->len; i++) {
         if (version->data[i] < '0' || version->data[i] > '9') {
-            r->error = "resourceVersion is no number";
-            return NGX_ERROR;
+            return NGX_DECLINED;
         }
     }
 

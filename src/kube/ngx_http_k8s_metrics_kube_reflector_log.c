@@ -9,6 +9,7 @@
 
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_SAY       60000
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_SAY_NEW   5000
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_NAME      320     /* longest shown */
 
 
 static void ngx_http_k8s_metrics_reflector_words(
@@ -122,24 +123,39 @@ ngx_http_k8s_metrics_reflector_works(ngx_http_k8s_metrics_reflector_t *r)
 }
 
 
-/* the zone is full: what does not fit is left out, and said once a minute */
+/* an object that cannot be used is left out: the first, then one a minute */
 
 void
-ngx_http_k8s_metrics_reflector_full(ngx_http_k8s_metrics_reflector_t *r)
+ngx_http_k8s_metrics_reflector_bad(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_http_k8s_metrics_kube_meta_t *meta)
 {
-    r->full++;
+    size_t   i;
+    u_char  *p, name[NGX_HTTP_K8S_METRICS_REFLECTOR_NAME];
 
-    if (r->full_said
-        && ngx_current_msec - r->full_said
-           < NGX_HTTP_K8S_METRICS_REFLECTOR_SAY)
+    r->bad++;
+
+    if (r->bad_said
+        && ngx_current_msec - r->bad_said < NGX_HTTP_K8S_METRICS_REFLECTOR_SAY)
     {
         return;
     }
 
-    ngx_log_error(NGX_LOG_ERR, r->kube->log, 0,
-                  "k8s_metrics: the zone is full: %s are left out, %ui so far; "
-                  "give \"k8s_metrics_zone\" a larger size", r->desc->name,
-                  r->full);
+    r->bad_said = ngx_max(ngx_current_msec, 1);
 
-    r->full_said = ngx_current_msec;
+    p = ngx_snprintf(name, sizeof(name), meta->ns.len ? "%V/%V" : "%V%V",
+                     &meta->ns, &meta->name);
+
+    /* what cannot be read may have any name */
+
+    for (i = 0; i < (size_t) (p - name); i++) {
+        if (name[i] <= ' ' || name[i] >= 0x7f) {
+            name[i] = '?';
+        }
+    }
+
+    ngx_log_error(NGX_LOG_WARN, r->kube->log, 0,
+                  "k8s_metrics: API server \"%V\": one of %s is left out, "
+                  "\"%*s\": %s, %ui in all",
+                  ngx_http_k8s_metrics_kube_server(r->kube->client),
+                  r->desc->name, (size_t) (p - name), name, meta->bad, r->bad);
 }

@@ -15,8 +15,13 @@
 
 #define NGX_HTTP_K8S_METRICS_MIN_ZONE  (1024 * 1024)
 
-/* new records are taken while less than so much of the zone is used, percent */
+/*
+ * New records are taken while all records have less than so much of the zone,
+ * percent, and samples have so much at most: neither takes what the other
+ * needs.  The rest is for settings.
+ */
 #define NGX_HTTP_K8S_METRICS_RECORDS   60
+#define NGX_HTTP_K8S_METRICS_SAMPLES   38
 
 
 static ngx_int_t ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone,
@@ -52,6 +57,7 @@ ngx_http_k8s_metrics_store_zone(ngx_conf_t *cf, ngx_str_t *name, size_t size,
 
     store->log = &cf->cycle->new_log;
     store->records = NGX_HTTP_K8S_METRICS_RECORDS;
+    store->samples = NGX_HTTP_K8S_METRICS_SAMPLES;
 
     store->shm_zone = ngx_shared_memory_add(cf, name, size, tag);
     if (store->shm_zone == NULL) {
@@ -237,7 +243,6 @@ ngx_http_k8s_metrics_store_debug_kill(ngx_http_k8s_metrics_store_t *store,
 void
 ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store)
 {
-    uint64_t                      full;
     ngx_uint_t                    announce;
     ngx_http_k8s_metrics_zone_t  *zone;
 
@@ -247,19 +252,6 @@ ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store)
 
     ngx_memory_barrier();
     zone->dirty = 0;
-
-    /* once a minute for all workers, and only when there was more of it */
-
-    full = 0;
-
-    if (zone->full != zone->full_told
-        && (zone->full_told == 0
-            || (ngx_msec_int_t) (ngx_current_msec - zone->full_mono) >= 60000))
-    {
-        full = zone->full;
-        zone->full_told = full;
-        zone->full_mono = ngx_current_msec;
-    }
 
     announce = store->announce;
     store->announce = 0;
@@ -271,14 +263,6 @@ ngx_http_k8s_metrics_store_unlock(ngx_http_k8s_metrics_store_t *store)
                       "k8s_metrics: a worker died while it wrote to zone "
                       "\"%V\": the zone was started afresh",
                       &store->shm_zone->shm.name);
-    }
-
-    if (full) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "k8s_metrics: zone \"%V\" of %uz bytes is full, %uL "
-                      "times something was left out; what is stored is "
-                      "served; make it larger", &store->shm_zone->shm.name,
-                      store->shm_zone->shm.size, full);
     }
 }
 
@@ -305,6 +289,8 @@ ngx_http_k8s_metrics_store_state(ngx_http_k8s_metrics_store_t *store,
     state->scrapes = zone->scrapes;
     state->scrapes_failed = zone->scrapes_failed;
     state->full = zone->full;
+    state->nodes_missing = content->missing[NGX_HTTP_K8S_METRICS_NODES];
+    state->pods_missing = content->missing[NGX_HTTP_K8S_METRICS_PODS];
     state->resets = zone->resets;
     state->bytes_used = content->used * NGX_HTTP_K8S_METRICS_GRANULE;
     state->bytes_size = (uint64_t) zone->granules

@@ -65,7 +65,8 @@ void ngx_http_k8s_metrics_store_leave(ngx_http_k8s_metrics_store_t *store);
 #define NGX_HTTP_K8S_METRICS_ROLE_WATCH   0x2   /* holds the watches */
 
 /*
- * Every 250 ms in every worker: refreshes its slot, takes the watches when
+ * Every 250 ms in every worker: says so when the zone is full, once a minute
+ * and in the worker that watches; refreshes its slot, takes the watches when
  * nobody has them (the holder left, or is stale for over a second and gone:
  * kill(pid, 0) says ESRCH), and returns the roles that it has now.  A worker
  * of an older generation gets 0: it stops scraping and watching.
@@ -123,18 +124,28 @@ typedef struct {
 } ngx_http_k8s_metrics_pod_t;
 
 /*
+ * Labels that a record may have, in bytes: 32 for each, and its key and value
+ * rounded up to 8.  With a pod's 256 containers a record still fits the memory
+ * that a list reads into, 64 kB.
+ */
+#define NGX_HTTP_K8S_METRICS_MAX_LABELS  40000
+
+/*
  * Add or replace.  NGX_OK; NGX_DECLINED when nothing differs from what is
- * there; NGX_ABORT when the zone is full (counted; the record is left out,
- * or unchanged if it was there).
+ * there; when the zone is full (counted) NGX_ABORT, the record is left out, or
+ * NGX_BUSY, it stays as it was; NGX_ERROR when no zone would take it: its name,
+ * labels or addresses are longer or more than a record may have (it stays as
+ * it was, too).
  */
 ngx_int_t ngx_http_k8s_metrics_store_put_node(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_node_t *node);
 ngx_int_t ngx_http_k8s_metrics_store_put_pod(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_pod_t *pod);
 
-void ngx_http_k8s_metrics_store_delete_node(
+/* NGX_OK, or NGX_DECLINED: it was not there. */
+ngx_int_t ngx_http_k8s_metrics_store_delete_node(
     ngx_http_k8s_metrics_store_t *store, ngx_str_t *name);
-void ngx_http_k8s_metrics_store_delete_pod(
+ngx_int_t ngx_http_k8s_metrics_store_delete_pod(
     ngx_http_k8s_metrics_store_t *store, ngx_str_t *ns, ngx_str_t *name);
 
 /*
@@ -146,6 +157,27 @@ void ngx_http_k8s_metrics_store_list_begin(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind);
 void ngx_http_k8s_metrics_store_list_end(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind);
+
+/*
+ * What a full zone has left out of a kind, as far as the watch holder knows:
+ * how many objects, and whether a list could bring something.  The next holder
+ * of the watches finds it there.
+ */
+typedef struct {
+    uint64_t      missing;
+    unsigned      again:1;
+} ngx_http_k8s_metrics_store_lost_t;
+
+void ngx_http_k8s_metrics_store_set_lost(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind,
+    const ngx_http_k8s_metrics_store_lost_t *lost);
+void ngx_http_k8s_metrics_store_get_lost(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind,
+    ngx_http_k8s_metrics_store_lost_t *lost);
+
+/* 1 when new records would be taken. */
+ngx_uint_t ngx_http_k8s_metrics_store_has_room(
+    ngx_http_k8s_metrics_store_t *store);
 
 /* Where a watch goes on after reload or death; at most 31 bytes are kept. */
 void ngx_http_k8s_metrics_store_set_version(
@@ -167,7 +199,8 @@ ngx_int_t ngx_http_k8s_metrics_store_get_version(
 
 /*
  * Replaces a setting's bytes when they differ (the generation moves).
- * NGX_OK, NGX_DECLINED (the same), NGX_ABORT (full).  Empty removes it.
+ * NGX_OK, NGX_DECLINED (the same), NGX_ABORT (full), NGX_ERROR (too large for
+ * any zone).  Empty removes it.
  */
 ngx_int_t ngx_http_k8s_metrics_store_put_setting(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t key, ngx_str_t *bytes);
@@ -202,6 +235,8 @@ typedef struct {
     uint64_t      scrapes;
     uint64_t      scrapes_failed;
     uint64_t      full;                 /* refused for want of memory */
+    uint64_t      nodes_missing;        /* known, and not stored */
+    uint64_t      pods_missing;
     uint64_t      resets;               /* started afresh after a death */
     uint64_t      bytes_used;
     uint64_t      bytes_size;

@@ -31,7 +31,7 @@
  * bit for each granule.
  */
 
-#define NGX_HTTP_K8S_METRICS_LAYOUT     5
+#define NGX_HTTP_K8S_METRICS_LAYOUT     6
 #define NGX_HTTP_K8S_METRICS_GRANULE    16
 #define NGX_HTTP_K8S_METRICS_CLASSES    128
 #define NGX_HTTP_K8S_METRICS_LEAF       128
@@ -149,6 +149,7 @@ typedef struct {
     uint32_t                         map;       /* ends of free pieces */
     uint32_t                         brk;       /* all behind it is free */
     uint64_t                         used;      /* granules */
+    uint64_t                         samples;   /* of them */
 
     uint32_t                         strings;   /* buckets */
     uint32_t                         records[NGX_HTTP_K8S_METRICS_KINDS];
@@ -156,6 +157,8 @@ typedef struct {
 
     ngx_http_k8s_metrics_index_t     index[NGX_HTTP_K8S_METRICS_KINDS];
     uint32_t                         complete[NGX_HTTP_K8S_METRICS_KINDS];
+    uint64_t                         missing[NGX_HTTP_K8S_METRICS_KINDS];
+    uint32_t                         again[NGX_HTTP_K8S_METRICS_KINDS];
     u_char                           version[NGX_HTTP_K8S_METRICS_KINDS][32];
 
     uint32_t                         setting[NGX_HTTP_K8S_METRICS_SETTINGS];
@@ -179,8 +182,9 @@ typedef struct {
 
     uint64_t                         resets;
     uint64_t                         full;
+    uint64_t                         full_scrapes;
     uint64_t                         full_told;     /* what the log says */
-    uint64_t                         full_mono;
+    uint64_t                         full_mono;     /* 0: not, or no more */
     uint64_t                         nodes_version;
     uint64_t                         setting_generation
                                          [NGX_HTTP_K8S_METRICS_SETTINGS];
@@ -208,6 +212,7 @@ struct ngx_http_k8s_metrics_store_s {
     ngx_log_t                       *log;
 
     ngx_uint_t                       records;   /* percent of the zone */
+    ngx_uint_t                       samples;   /* percent of the zone */
 
     /* this worker's */
     uint64_t                         generation;
@@ -215,6 +220,8 @@ struct ngx_http_k8s_metrics_store_s {
     ngx_uint_t                       nworkers;
     uint32_t                         listing[NGX_HTTP_K8S_METRICS_KINDS];
     u_char                           alive[NGX_HTTP_K8S_METRICS_WORKERS];
+    ngx_msec_t                       full_since;    /* not told yet */
+    ngx_msec_t                       large_said;    /* a node's samples */
     u_char                          *scratch;       /* a block being made */
     size_t                           scratch_size;
     unsigned                         entered:1;
@@ -235,7 +242,7 @@ struct ngx_http_k8s_metrics_store_s {
 /*
  * Take the lock to read, or to write (the dirty mark is set).  If the zone was
  * left dirty by a dead worker it is started afresh first; unlock says so in
- * the log after the lock is given back, as it does for a full zone.
+ * the log after the lock is given back.
  */
 void ngx_http_k8s_metrics_store_lock_read(ngx_http_k8s_metrics_store_t *store);
 void ngx_http_k8s_metrics_store_lock(ngx_http_k8s_metrics_store_t *store);
@@ -263,6 +270,30 @@ void ngx_http_k8s_metrics_store_debug_kill(ngx_http_k8s_metrics_store_t *store,
 #define ngx_http_k8s_metrics_store_kill_point(store)
 
 #endif
+
+
+/* --- a full zone (store_full.c) ---------------------------------------- */
+
+/* What the log says of a full zone. */
+typedef struct {
+    ngx_uint_t           say;
+    uint64_t             stored[NGX_HTTP_K8S_METRICS_KINDS];
+    uint64_t             known[NGX_HTTP_K8S_METRICS_KINDS];
+    uint64_t             scrapes;
+} ngx_http_k8s_metrics_full_t;
+
+/* In the worker that watches: is there something to be said now? */
+void ngx_http_k8s_metrics_full_locked(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_full_t *full);
+void ngx_http_k8s_metrics_full_say(ngx_http_k8s_metrics_store_t *store,
+    const ngx_http_k8s_metrics_full_t *full);
+
+/* 1 when a pod may come; with "more" a node, or a change of what is there. */
+ngx_uint_t ngx_http_k8s_metrics_full_record_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t more);
+
+/* Bytes of samples that one node may have. */
+size_t ngx_http_k8s_metrics_full_share(ngx_http_k8s_metrics_store_t *store);
 
 
 /* --- memory (store_arena.c); under the write lock ---------------------- */
@@ -327,7 +358,11 @@ void ngx_http_k8s_metrics_shstr_view_locked(
 ngx_uint_t ngx_http_k8s_metrics_shstr_same_locked(
     ngx_http_k8s_metrics_store_t *store, uint32_t off, const ngx_str_t *s);
 
-/* Labels in the zone (store_labels.c), or NGX_ABORT; "off" 0 for none. */
+/* 1 when a record may have these labels (store_labels.c). */
+ngx_uint_t ngx_http_k8s_metrics_labels_allowed(
+    const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n);
+
+/* Labels in the zone, or NGX_ABORT; "off" 0 for none. */
 ngx_int_t ngx_http_k8s_metrics_shlabels_make_locked(
     ngx_http_k8s_metrics_store_t *store,
     const ngx_http_k8s_metrics_label_t *labels, ngx_uint_t n, uint32_t *off);
@@ -396,8 +431,9 @@ uint32_t ngx_http_k8s_metrics_record_create_locked(
 void ngx_http_k8s_metrics_record_delete_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, uint32_t off);
 
-/* Finds and deletes, with the lock taken inside. */
-void ngx_http_k8s_metrics_record_remove(ngx_http_k8s_metrics_store_t *store,
+/* Finds and deletes, with the lock taken inside.  NGX_OK, NGX_DECLINED. */
+ngx_int_t ngx_http_k8s_metrics_record_remove(
+    ngx_http_k8s_metrics_store_t *store,
     ngx_uint_t kind, const ngx_str_t *ns, const ngx_str_t *name);
 
 /* 1 when the reference still names a living node. */

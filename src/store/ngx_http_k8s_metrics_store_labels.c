@@ -10,6 +10,36 @@
 #include "ngx_http_k8s_metrics_store_internal.h"
 
 
+ngx_uint_t
+ngx_http_k8s_metrics_labels_allowed(const ngx_http_k8s_metrics_label_t *labels,
+    ngx_uint_t n)
+{
+    size_t      size;
+    ngx_uint_t  i;
+
+    size = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (labels[i].key.len > NGX_HTTP_K8S_METRICS_MAX_STRING
+            || labels[i].value.len > NGX_HTTP_K8S_METRICS_MAX_STRING)
+        {
+            return 0;
+        }
+
+        size += sizeof(ngx_http_k8s_metrics_label_t)
+                + ngx_align(labels[i].key.len, 8)
+                + ngx_align(labels[i].value.len, 8);
+
+        if (size > NGX_HTTP_K8S_METRICS_MAX_LABELS) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 void
 ngx_http_k8s_metrics_shlabels_free_locked(ngx_http_k8s_metrics_store_t *store,
     uint32_t labels, ngx_uint_t n)
@@ -43,10 +73,6 @@ ngx_http_k8s_metrics_shlabels_make_locked(ngx_http_k8s_metrics_store_t *store,
 
     if (n == 0) {
         return NGX_OK;
-    }
-
-    if (n > 65535) {
-        return NGX_ABORT;
     }
 
     *off = ngx_http_k8s_metrics_arena_alloc_locked(store,

@@ -22,6 +22,8 @@ typedef struct {
 } ngx_http_k8s_metrics_node_parts_t;
 
 
+static ngx_uint_t ngx_http_k8s_metrics_node_allowed(
+    const ngx_http_k8s_metrics_node_t *node);
 static ngx_int_t ngx_http_k8s_metrics_put_node_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_node_t *node);
 static ngx_uint_t ngx_http_k8s_metrics_node_same_locked(
@@ -48,8 +50,8 @@ ngx_http_k8s_metrics_store_put_node(ngx_http_k8s_metrics_store_t *store,
 {
     ngx_int_t  rc;
 
-    if (node->naddrs > NGX_HTTP_K8S_METRICS_ADDRS) {
-        return NGX_ABORT;
+    if (!ngx_http_k8s_metrics_node_allowed(node)) {
+        return NGX_ERROR;
     }
 
     ngx_http_k8s_metrics_store_lock(store);
@@ -57,6 +59,28 @@ ngx_http_k8s_metrics_store_put_node(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_store_unlock(store);
 
     return rc;
+}
+
+
+static ngx_uint_t
+ngx_http_k8s_metrics_node_allowed(const ngx_http_k8s_metrics_node_t *node)
+{
+    ngx_uint_t  i;
+
+    if (node->name.len > NGX_HTTP_K8S_METRICS_MAX_NAME
+        || node->path.len > NGX_HTTP_K8S_METRICS_MAX_STRING
+        || node->naddrs > NGX_HTTP_K8S_METRICS_ADDRS)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < node->naddrs; i++) {
+        if (node->addrs[i].text.len > NGX_HTTP_K8S_METRICS_MAX_STRING) {
+            return 0;
+        }
+    }
+
+    return ngx_http_k8s_metrics_labels_allowed(node->labels, node->nlabels);
 }
 
 
@@ -88,8 +112,10 @@ ngx_http_k8s_metrics_put_node_locked(ngx_http_k8s_metrics_store_t *store,
         }
     }
 
-    if (ngx_http_k8s_metrics_node_make_locked(store, node, &parts) != NGX_OK) {
-        return NGX_ABORT;
+    if (!ngx_http_k8s_metrics_full_record_locked(store, 1)
+        || ngx_http_k8s_metrics_node_make_locked(store, node, &parts) != NGX_OK)
+    {
+        return off ? NGX_BUSY : NGX_ABORT;
     }
 
     if (off == 0) {
@@ -233,10 +259,11 @@ ngx_http_k8s_metrics_node_set_locked(ngx_http_k8s_metrics_store_t *store,
 }
 
 
-void
+ngx_int_t
 ngx_http_k8s_metrics_store_delete_node(ngx_http_k8s_metrics_store_t *store,
     ngx_str_t *name)
 {
-    ngx_http_k8s_metrics_record_remove(store, NGX_HTTP_K8S_METRICS_NODES,
-                                       &ngx_http_k8s_metrics_no_ns, name);
+    return ngx_http_k8s_metrics_record_remove(store,
+                                      NGX_HTTP_K8S_METRICS_NODES,
+                                      &ngx_http_k8s_metrics_no_ns, name);
 }

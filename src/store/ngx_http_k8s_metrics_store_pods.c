@@ -23,6 +23,13 @@ ngx_http_k8s_metrics_store_put_pod(ngx_http_k8s_metrics_store_t *store,
 {
     ngx_int_t  rc;
 
+    if (pod->ns.len + pod->name.len > NGX_HTTP_K8S_METRICS_MAX_NAME
+        || pod->node.len > NGX_HTTP_K8S_METRICS_MAX_NAME
+        || !ngx_http_k8s_metrics_labels_allowed(pod->labels, pod->nlabels))
+    {
+        return NGX_ERROR;
+    }
+
     ngx_http_k8s_metrics_store_lock(store);
     rc = ngx_http_k8s_metrics_put_pod_locked(store, pod);
     ngx_http_k8s_metrics_store_unlock(store);
@@ -71,11 +78,12 @@ ngx_http_k8s_metrics_put_pod_locked(ngx_http_k8s_metrics_store_t *store,
         }
     }
 
-    if (ngx_http_k8s_metrics_shlabels_make_locked(store, pod->labels,
-                                                  pod->nlabels, &labels)
-        != NGX_OK)
+    if (!ngx_http_k8s_metrics_full_record_locked(store, off != 0)
+        || ngx_http_k8s_metrics_shlabels_make_locked(store, pod->labels,
+                                                     pod->nlabels, &labels)
+           != NGX_OK)
     {
-        return NGX_ABORT;
+        return off ? NGX_BUSY : NGX_ABORT;
     }
 
     if (off == 0) {
@@ -128,10 +136,10 @@ ngx_http_k8s_metrics_new_pod_locked(ngx_http_k8s_metrics_store_t *store,
 }
 
 
-void
+ngx_int_t
 ngx_http_k8s_metrics_store_delete_pod(ngx_http_k8s_metrics_store_t *store,
     ngx_str_t *ns, ngx_str_t *name)
 {
-    ngx_http_k8s_metrics_record_remove(store, NGX_HTTP_K8S_METRICS_PODS, ns,
-                                       name);
+    return ngx_http_k8s_metrics_record_remove(store, NGX_HTTP_K8S_METRICS_PODS,
+                                              ns, name);
 }

@@ -116,20 +116,7 @@ ngx_http_k8s_metrics_record_create_locked(ngx_http_k8s_metrics_store_t *store,
     uint32_t                        off, *bucket;
     ngx_http_k8s_metrics_record_t  *rec;
 
-    if (ns->len + name->len > NGX_HTTP_K8S_METRICS_MAX_NAME) {
-        return 0;
-    }
-
     size = ngx_http_k8s_metrics_record_size(kind);
-
-    /* pods that have no room for samples would be of no use */
-
-    if (store->zone->content.used > (uint64_t) store->zone->granules
-                                    * store->records / 100)
-    {
-        store->zone->full++;
-        return 0;
-    }
 
     off = ngx_http_k8s_metrics_arena_alloc_locked(store, size);
     if (off == 0) {
@@ -239,7 +226,7 @@ ngx_http_k8s_metrics_record_unlink_locked(ngx_http_k8s_metrics_store_t *store,
 }
 
 
-void
+ngx_int_t
 ngx_http_k8s_metrics_record_remove(ngx_http_k8s_metrics_store_t *store,
     ngx_uint_t kind, const ngx_str_t *ns, const ngx_str_t *name)
 {
@@ -254,4 +241,6 @@ ngx_http_k8s_metrics_record_remove(ngx_http_k8s_metrics_store_t *store,
     }
 
     ngx_http_k8s_metrics_store_unlock(store);
+
+    return off ? NGX_OK : NGX_DECLINED;
 }

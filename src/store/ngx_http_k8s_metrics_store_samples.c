@@ -36,6 +36,13 @@ static void ngx_http_k8s_metrics_samples_merge(
     ngx_http_k8s_metrics_shcontainer_t *old,
     const ngx_http_k8s_metrics_point_t *point,
     ngx_http_k8s_metrics_shcontainer_t *new, int64_t resolution);
+static void ngx_http_k8s_metrics_samples_too_large(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_ref_t ref,
+    size_t size);
+static uint32_t ngx_http_k8s_metrics_samples_alloc_locked(
+    ngx_http_k8s_metrics_store_t *store, size_t size, size_t old);
+static void ngx_http_k8s_metrics_samples_give_locked(
+    ngx_http_k8s_metrics_store_t *store, uint32_t off, size_t room);
 static ngx_int_t ngx_http_k8s_metrics_samples_publish_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node,
     ngx_http_k8s_metrics_shblock_t *new, ngx_uint_t points);
@@ -98,6 +105,11 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
     points = ngx_http_k8s_metrics_samples_build(scrape, found, n, old, new,
                                                 resolution);
 
+    if (new->size > ngx_http_k8s_metrics_full_share(store)) {
+        ngx_http_k8s_metrics_samples_too_large(store, scrape->node, new->size);
+        return NGX_ABORT;
+    }
+
     ngx_http_k8s_metrics_store_lock(store);
 
     if (resets != store->zone->resets
@@ -109,6 +121,7 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
         node = ngx_http_k8s_metrics_store_ptr(store, scrape->node.offset);
         rc = ngx_http_k8s_metrics_samples_publish_locked(store, node, new,
                                                          points);
+        store->zone->full_scrapes += (rc == NGX_ABORT);
     }
 
     ngx_http_k8s_metrics_store_unlock(store);
@@ -422,12 +435,94 @@ ngx_http_k8s_metrics_samples_merge(ngx_http_k8s_metrics_shcontainer_t *old,
 }
 
 
+/* Once a minute in each worker. */
+
+static void
+ngx_http_k8s_metrics_samples_too_large(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_ref_t ref, size_t size)
+{
+    u_char                          buf[NGX_HTTP_K8S_METRICS_MAX_NAME];
+    ngx_str_t                       name;
+    ngx_http_k8s_metrics_record_t  *rec;
+
+    if (store->large_said
+        && (ngx_msec_int_t) (ngx_current_msec - store->large_said) < 60000)
+    {
+        return;
+    }
+
+    store->large_said = ngx_max(ngx_current_msec, 1);
+
+    ngx_str_null(&name);
+
+    ngx_http_k8s_metrics_store_lock_read(store);
+
+    if (ngx_http_k8s_metrics_node_valid_locked(store, ref)) {
+        rec = ngx_http_k8s_metrics_store_ptr(store, ref.offset);
+
+        ngx_http_k8s_metrics_shstr_view_locked(store, rec->name, &name);
+        ngx_memcpy(buf, name.data, name.len);
+    }
+
+    ngx_http_k8s_metrics_store_unlock(store);
+
+    name.data = buf;
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "k8s_metrics: node \"%V\" reports %uz bytes of samples, more "
+                  "than one node's share of zone \"%V\", %uz: they are left "
+                  "out; if so many containers run there, make the zone larger",
+                  &name, size, &store->shm_zone->shm.name,
+                  ngx_http_k8s_metrics_full_share(store));
+}
+
+
+/* Room for a block instead of one that has "old" bytes. */
+
+static uint32_t
+ngx_http_k8s_metrics_samples_alloc_locked(ngx_http_k8s_metrics_store_t *store,
+    size_t size, size_t old)
+{
+    uint32_t                      off;
+    uint64_t                      n;
+    ngx_http_k8s_metrics_zone_t  *zone;
+
+    zone = store->zone;
+    n = ngx_http_k8s_metrics_arena_room(size) / NGX_HTTP_K8S_METRICS_GRANULE;
+
+    if (zone->content.samples + n - old / NGX_HTTP_K8S_METRICS_GRANULE
+        > (uint64_t) zone->granules * store->samples / 100)
+    {
+        zone->full++;
+        return 0;
+    }
+
+    off = ngx_http_k8s_metrics_arena_alloc_locked(store, size);
+
+    if (off) {
+        zone->content.samples += n;
+    }
+
+    return off;
+}
+
+
+static void
+ngx_http_k8s_metrics_samples_give_locked(ngx_http_k8s_metrics_store_t *store,
+    uint32_t off, size_t room)
+{
+    ngx_http_k8s_metrics_arena_free_locked(store, off, room);
+
+    store->zone->content.samples -= room / NGX_HTTP_K8S_METRICS_GRANULE;
+}
+
+
 static ngx_int_t
 ngx_http_k8s_metrics_samples_publish_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node,
     ngx_http_k8s_metrics_shblock_t *new, ngx_uint_t points)
 {
-    size_t                           room;
+    size_t                           room, old;
     uint32_t                         off;
     ngx_http_k8s_metrics_shblock_t  *block;
     ngx_http_k8s_metrics_content_t  *content;
@@ -439,36 +534,32 @@ ngx_http_k8s_metrics_samples_publish_locked(
                           : NULL;
 
     room = ngx_http_k8s_metrics_arena_room(new->size);
+    old = block ? block->room : 0;
 
     /* a block that is far too large is given back, unless there is no other */
 
-    if (block && block->room > 2 * room) {
-        off = ngx_http_k8s_metrics_arena_alloc_locked(store, new->size);
+    if (old < new->size || old > 2 * room) {
+
+        off = ngx_http_k8s_metrics_samples_alloc_locked(store, new->size, old);
 
         if (off) {
-            ngx_http_k8s_metrics_arena_free_locked(store, node->samples,
-                                                   block->room);
+            if (block) {
+                ngx_http_k8s_metrics_samples_give_locked(store, node->samples,
+                                                         old);
+            }
+
             node->samples = off;
             block = ngx_http_k8s_metrics_store_ptr(store, off);
-            block->room = (uint32_t) room;
-        }
-    }
 
-    if (block == NULL || block->room < new->size) {
-
-        off = ngx_http_k8s_metrics_arena_alloc_locked(store, new->size);
-
-        if (off == 0) {
+        } else if (old < new->size) {
             return NGX_ABORT;
-        }
 
-        ngx_http_k8s_metrics_arena_free_locked(store, node->samples,
-                                               block ? block->room : 0);
-        node->samples = off;
-        block = ngx_http_k8s_metrics_store_ptr(store, off);
+        } else {
+            room = old;
+        }
 
     } else {
-        room = block->room;
+        room = old;
     }
 
     ngx_http_k8s_metrics_store_kill_point(store);
@@ -504,7 +595,8 @@ ngx_http_k8s_metrics_samples_free_locked(ngx_http_k8s_metrics_store_t *store,
 
     block = ngx_http_k8s_metrics_store_ptr(store, node->samples);
 
-    ngx_http_k8s_metrics_arena_free_locked(store, node->samples, block->room);
+    ngx_http_k8s_metrics_samples_give_locked(store, node->samples,
+                                             block->room);
 
     store->zone->content.container_points -= node->points;
     store->zone->content.node_points -= node->node_point;

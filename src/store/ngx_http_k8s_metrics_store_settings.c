@@ -67,7 +67,7 @@ ngx_http_k8s_metrics_store_put_setting(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_content_t  *content;
 
     if (bytes->len > NGX_HTTP_K8S_METRICS_MAX_SETTING) {
-        return NGX_ABORT;
+        return NGX_ERROR;
     }
 
     ngx_http_k8s_metrics_store_lock(store);

@@ -95,9 +95,11 @@ ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
 {
     ngx_uint_t                    i, ours, watch;
     ngx_http_k8s_metrics_zone_t  *zone;
+    ngx_http_k8s_metrics_full_t   full;
 
     zone = store->zone;
     watch = 0;
+    full.say = 0;
 
     if (!store->entered) {
         return 0;
@@ -112,9 +114,17 @@ ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
         zone->slots[store->worker].mono = ngx_current_msec;
 
         watch = ngx_http_k8s_metrics_watch_locked(store);
+
+        if (watch) {
+            ngx_http_k8s_metrics_full_locked(store, &full);
+        }
     }
 
     ngx_http_k8s_metrics_store_unlock(store);
+
+    if (full.say) {
+        ngx_http_k8s_metrics_full_say(store, &full);
+    }
 
     if (!ours) {
         return 0;

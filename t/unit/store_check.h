@@ -273,7 +273,7 @@ check_strings(check_t *c)
 static void
 check_counters(check_t *c)
 {
-    uint64_t                         points, nodes;
+    uint64_t                         points, nodes, samples;
     ngx_uint_t                       i;
     uint32_t                         off;
     ngx_http_k8s_metrics_place_t     place;
@@ -286,6 +286,7 @@ check_counters(check_t *c)
     memset(&place, 0, sizeof(place));
     points = 0;
     nodes = 0;
+    samples = 0;
 
     for ( ;; ) {
         off = ngx_http_k8s_metrics_index_next_locked(c->store, NODES, &place);
@@ -299,6 +300,7 @@ check_counters(check_t *c)
         }
 
         block = ngx_http_k8s_metrics_store_ptr(c->store, node->samples);
+        samples += block->room / NGX_HTTP_K8S_METRICS_GRANULE;
         nodes += (block->node.prev_timestamp != 0);
 
         for (i = 0; i < block->ncontainers; i++) {
@@ -309,6 +311,10 @@ check_counters(check_t *c)
 
     if (content->container_points != points || content->node_points != nodes) {
         c->bad = "the counters of points";
+    }
+
+    if (content->samples != samples) {
+        c->bad = "the room that samples have";
     }
 }
 

@@ -46,6 +46,7 @@ static int fixture_random(u_char *p, int len);
 #include "ngx_http_k8s_metrics_store.c"
 #include "ngx_http_k8s_metrics_store_arena.c"
 #include "ngx_http_k8s_metrics_store_arena_free.c"
+#include "ngx_http_k8s_metrics_store_full.c"
 #include "ngx_http_k8s_metrics_store_hash.c"
 #include "ngx_http_k8s_metrics_store_index.c"
 #include "ngx_http_k8s_metrics_store_labels.c"

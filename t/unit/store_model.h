@@ -143,9 +143,14 @@ put_a_node(model_t *m)
 
     rc = ngx_http_k8s_metrics_store_put_node(m->store, &node);
 
-    if (rc == NGX_ABORT) {
+    if (rc == NGX_ABORT || rc == NGX_BUSY) {
         m->full++;
         t->seen = 1;
+
+        if ((rc == NGX_BUSY) != t->there) {
+            fail(m, "put_node's answer when full");
+        }
+
         return;
     }
 
@@ -188,11 +193,15 @@ put_a_pod(model_t *m, int ns, int name)
 
     rc = ngx_http_k8s_metrics_store_put_pod(m->store, &pod);
 
-    if (rc == NGX_ABORT) {
+    if (rc == NGX_ABORT || rc == NGX_BUSY) {
         m->full++;
 
         if (t->there && t->node != node) {
             t->there = 0;
+        }
+
+        if ((rc == NGX_BUSY) != t->there) {
+            fail(m, "put_pod's answer when full");
         }
 
         t->seen = 1;

@@ -97,14 +97,14 @@ test_records(void)
     memset(&node, 0, sizeof(node));
     node.name = str("a");
     node.naddrs = NGX_HTTP_K8S_METRICS_ADDRS + 1;
-    is_int(ngx_http_k8s_metrics_store_put_node(store, &node), NGX_ABORT,
+    is_int(ngx_http_k8s_metrics_store_put_node(store, &node), NGX_ERROR,
            "more addresses than there is room for");
 
     /* a walk remembers so much of a name */
 
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    is_int(put_pod(store, "ns", name, "a"), NGX_ABORT, "a name too long");
+    is_int(put_pod(store, "ns", name, "a"), NGX_ERROR, "a name too long");
     is_int(read_all(store, PODS, "", "", 65536, 64), 0, "and lists go on");
 
     ngx_http_k8s_metrics_store_state(store, &state);
@@ -113,6 +113,110 @@ test_records(void)
     ok(state.bytes_used > 0 && state.bytes_used < state.bytes_size, "bytes");
 
     sound(store, "records");
+    fixture_destroy(store);
+}
+
+
+static ngx_int_t
+put_labels(store_t *store, ngx_uint_t n)
+{
+    static ngx_http_k8s_metrics_label_t  labels[2000];
+    static char                          keys[2000][8];
+
+    ngx_uint_t                  i;
+    ngx_http_k8s_metrics_pod_t  pod;
+
+    for (i = 0; i < n; i++) {
+        sprintf(keys[i], "k%05d", (int) i);
+        labels[i].key = str(keys[i]);
+        labels[i].value = str("v");
+    }
+
+    memset(&pod, 0, sizeof(pod));
+    pod.ns = str("ns");
+    pod.name = str("labels");
+    pod.node = str("a");
+    pod.nlabels = n;
+    pod.labels = labels;
+
+    return ngx_http_k8s_metrics_store_put_pod(store, &pod);
+}
+
+
+/* As many labels as a record may have, and as many containers. */
+
+static void
+test_labels(void)
+{
+    int                                i, j;
+    char                               names[256][64];
+    store_t                           *store;
+    ngx_http_k8s_metrics_node_t        node;
+    ngx_http_k8s_metrics_label_t       label;
+    ngx_http_k8s_metrics_point_t       points[256];
+    ngx_http_k8s_metrics_scrape_t      scrape;
+    ngx_http_k8s_metrics_pod_points_t  pod;
+
+    store = fixture_create(MEGABYTE);
+    (void) put_node(store, "a", "10.0.0.1");
+
+    is_int(put_labels(store, 40000 / 48), NGX_OK, "as many as it may have");
+    is_int(put_labels(store, 40000 / 48 + 1), NGX_ERROR, "one more");
+    is_int(put_labels(store, 40000 / 48), NGX_DECLINED, "it stays as it was");
+
+    memset(&scrape, 0, sizeof(scrape));
+    memset(points, 0, sizeof(points));
+    memset(names, 'x', sizeof(names));
+
+    pod.ns = str("ns");
+    pod.name = str("labels");
+    pod.ncontainers = 256;
+    pod.containers = points;
+
+    scrape.node = ref_of(store, "a");
+    scrape.npods = 1;
+    scrape.pods = &pod;
+
+    for (j = 0; j < 2; j++) {
+        for (i = 0; i < 256; i++) {
+            sprintf(names[i], "%063d", i);
+            points[i].name = str(names[i]);
+            points[i].timestamp = EPOCH + j * 10 * SECOND;
+            points[i].cpu = j * SECOND;
+            points[i].memory = 1;
+        }
+
+        scrape.scraped = ngx_current_msec;
+        is_int(ngx_http_k8s_metrics_store_scraped(store, &scrape, RESOLUTION),
+               NGX_OK, "as many containers as it may have");
+    }
+
+    is_int(read_all(store, PODS, "", "", 65536, 64), 1, "and it is in a list");
+
+    memset(&node, 0, sizeof(node));
+    memset(names, 'x', sizeof(names));
+    label.key.data = (u_char *) names;
+    label.key.len = NGX_HTTP_K8S_METRICS_MAX_STRING + 1;
+    label.value = str("");
+    node.name = str("b");
+    node.nlabels = 1;
+    node.labels = &label;
+
+    is_int(ngx_http_k8s_metrics_store_put_node(store, &node), NGX_ERROR,
+           "a label that is too long");
+
+    node.nlabels = 0;
+    node.path = label.key;
+    is_int(ngx_http_k8s_metrics_store_put_node(store, &node), NGX_ERROR,
+           "a path that is too long");
+
+    node.path.len = 0;
+    node.naddrs = 1;
+    node.addrs[0].text = label.key;
+    is_int(ngx_http_k8s_metrics_store_put_node(store, &node), NGX_ERROR,
+           "an address that is too long");
+
+    sound(store, "labels");
     fixture_destroy(store);
 }
 
@@ -479,6 +583,7 @@ main(void)
     test_zone();
     test_hash();
     test_records();
+    test_labels();
     test_points();
     test_decrease();
     test_reset();

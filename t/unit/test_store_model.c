@@ -373,6 +373,12 @@ main(int argc, char **argv)
 
         m = calloc(1, sizeof(model_t));
         m->store = fixture_create(room);
+
+        if (round % 3 == 0) {
+            m->store->records = 100;    /* to the brim */
+            m->store->samples = 100;
+        }
+
         bad = NULL;
 
         for (i = 0; i < STEPS && bad == NULL; i++) {

@@ -416,9 +416,9 @@ sub frame {
 sub object {
     my ($kind, $o) = @_;
 
-    my $meta = field(1, "$o->{name}");
+    my $meta = $o->{nameless} ? '' : field(1, "$o->{name}");
     $meta .= field(3, "$o->{ns}") if defined $o->{ns};
-    $meta .= field(6, "$o->{rv}");
+    $meta .= field(6, $o->{version} // "$o->{rv}");
 
     for (sort { $b cmp $a } keys %{ $o->{labels} // {} }) {
         $meta .= field(11, field(1, "$_") . field(2, "$o->{labels}{$_}"));
@@ -427,6 +427,21 @@ sub object {
     for (sort keys %{ $o->{annotations} // {} }) {
         $meta .= field(12, field(1, "$_")
                            . field(2, "$o->{annotations}{$_}"));
+    }
+
+    # what no API server should send: labels by the thousand, cut fields
+    for (1 .. $o->{nlabels} // 0) {
+        $meta .= field(11, field(1, sprintf('label-%05d', $_))
+                           . field(2, "value-of-it"));
+    }
+
+    my $broken = $o->{broken} // '';
+
+    $meta .= "\x7a\x7f" if $broken eq 'meta';
+
+    if ($broken eq 'spec' || $broken eq 'status') {
+        return field(1, $meta)
+            . field($broken eq 'spec' ? 2 : 3, "\x52\x7f");
     }
 
     my $ready = field(1, 'Ready') . field(2, $o->{ready} // 'True');
