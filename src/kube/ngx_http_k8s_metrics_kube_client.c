@@ -251,13 +251,27 @@ ngx_http_k8s_metrics_kube_token_refused(
 }
 
 
+ngx_uint_t
+ngx_http_k8s_metrics_kube_token_ok(const u_char *p, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        if (p[i] <= ' ' || p[i] >= 0x7f) {
+            return 0;
+        }
+    }
+
+    return len != 0;
+}
+
+
 /* the old token stays in force when there is no new one */
 
 static ngx_int_t
 ngx_http_k8s_metrics_kube_read_token(
     ngx_http_k8s_metrics_kube_client_t *client, u_char *buf, size_t *len)
 {
-    size_t      i;
     ssize_t     n;
     ngx_fd_t    fd;
     ngx_err_t   err;
@@ -292,13 +306,7 @@ ngx_http_k8s_metrics_kube_read_token(
         n--;
     }
 
-    for (i = 0; i < (size_t) n; i++) {
-        if (buf[i] <= ' ' || buf[i] >= 0x7f) {
-            goto failed;
-        }
-    }
-
-    if (n == 0) {
+    if (!ngx_http_k8s_metrics_kube_token_ok(buf, n)) {
         goto failed;
     }
 

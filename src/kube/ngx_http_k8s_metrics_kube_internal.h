@@ -35,6 +35,10 @@
     (NGX_HTTP_K8S_METRICS_MAX_LABELS / sizeof(ngx_http_k8s_metrics_label_t))
 
 
+/* 1 when the bytes may be a bearer token: not empty, printable, no blank. */
+ngx_uint_t ngx_http_k8s_metrics_kube_token_ok(const u_char *p, size_t len);
+
+
 typedef struct ngx_http_k8s_metrics_reflector_s
     ngx_http_k8s_metrics_reflector_t;
 

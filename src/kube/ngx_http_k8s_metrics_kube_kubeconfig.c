@@ -131,6 +131,13 @@ ngx_http_k8s_metrics_kubeconfig_read(ngx_http_k8s_metrics_kubeconfig_t *kc)
         return NGX_ERROR;
     }
 
+    if (cluster.len == 0) {
+        ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
+                      "k8s_metrics: kubeconfig \"%V\" has a context \"%V\" "
+                      "without a cluster", &kc->conf->kubeconfig, &context);
+        return NGX_ERROR;
+    }
+
     node = ngx_http_k8s_metrics_kubeconfig_named(kc, root, "clusters",
                                                  &cluster, "cluster");
     if (node == NULL
@@ -232,6 +239,17 @@ ngx_http_k8s_metrics_kubeconfig_user(ngx_http_k8s_metrics_kubeconfig_t *kc,
     }
 
     if (conf->token_file.len == 0) {
+
+        if (conf->token.len
+            && !ngx_http_k8s_metrics_kube_token_ok(conf->token.data,
+                                                   conf->token.len))
+        {
+            ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
+                          "k8s_metrics: the \"token\" of kubeconfig \"%V\" "
+                          "holds what no header can", &conf->kubeconfig);
+            return NGX_ERROR;
+        }
+
         return NGX_OK;
     }
 

@@ -769,3 +769,29 @@ qr{the API server's token "\S+/html/empty" is no file of 1 to \d+ bytes}
 === a token
 --- kubeconfig
 user: {token: t}
+
+
+
+=== a token with the end of its header
+--- user_files eval
+my $d = $ENV{TEST_NGINX_K8S_DIR}; ">>> kubeconfig\n" . qq(current-context: c\ncontexts: [{name: c, context: {cluster: a, user: b}}]\nclusters: [{name: a, cluster: {server: "https://$ENV{TEST_NGINX_K8S_API}", certificate-authority: "$d/ca.crt"}}]\nusers: [{name: b, user: {token: "a\\r\\nX-Evil: 1"}}]\n)
+--- http_config
+    k8s_metrics_zone zone:1m;
+    k8s_metrics_apiserver kubeconfig=../html/kubeconfig;
+--- must_die
+--- error_log
+token
+
+
+
+=== a context without a cluster
+--- user_files
+>>> kubeconfig
+current-context: c
+contexts: [{name: c, context: {user: b}}]
+--- http_config
+    k8s_metrics_zone zone:1m;
+    k8s_metrics_apiserver kubeconfig=../html/kubeconfig;
+--- must_die
+--- error_log eval
+qr{kubeconfig "\S+" .*context "c".*cluster}

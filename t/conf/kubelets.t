@@ -214,7 +214,7 @@ GET /
     k8s_metrics_kubelet_preferred_address_types InternalIP Phone;
 --- must_die
 --- error_log eval
-qr/invalid address type "Phone", it must be one of Hostname, InternalIP, ExternalIP, InternalDNS, ExternalDNS in \S+:\d+/
+qr/invalid address type "Phone" in "k8s_metrics_kubelet_preferred_address_types", it must be one of Hostname, InternalIP, ExternalIP, InternalDNS, ExternalDNS in \S+:\d+/
 
 
 
@@ -357,8 +357,8 @@ qr{"k8s_metrics_kubelet_certificate_authority": "/\S+\.so" is no file of at most
     $TEST_NGINX_K8S_BASE
     k8s_metrics_kubelet_certificate_authority ../html/garbage;
 --- must_die
---- error_log
-the CA bundle holds no valid PEM certificate
+--- error_log eval
+qr/k8s_metrics_kubelet_certificate_authority.*the CA bundle holds (?:no valid PEM|an invalid) certificate/
 
 
 
@@ -367,8 +367,8 @@ the CA bundle holds no valid PEM certificate
     $TEST_NGINX_K8S_BASE
     k8s_metrics_kubelet_certificate_authority ../html/broken.crt;
 --- must_die
---- error_log
-the CA bundle holds no valid PEM certificate
+--- error_log eval
+qr/k8s_metrics_kubelet_certificate_authority.*the CA bundle holds (?:no valid PEM|an invalid) certificate/
 
 
 
@@ -377,8 +377,8 @@ the CA bundle holds no valid PEM certificate
     $TEST_NGINX_K8S_BASE
     k8s_metrics_kubelet_certificate_authority $TEST_NGINX_K8S_DIR/admin.key;
 --- must_die
---- error_log
-the CA bundle holds no valid PEM certificate
+--- error_log eval
+qr/k8s_metrics_kubelet_certificate_authority.*the CA bundle holds (?:no valid PEM|an invalid) certificate/
 
 
 
@@ -391,7 +391,7 @@ the CA bundle holds no valid PEM certificate
     . "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 --- must_die
 --- error_log
-kubelets: the CA bundle holds an invalid certificate
+the CA bundle holds an invalid certificate
 
 
 
@@ -444,7 +444,7 @@ qr{"k8s_metrics_kubelet_client_key": open\(\) "/\S+/conf/missing.key" failed \(2
     k8s_metrics_kubelet_client_key $TEST_NGINX_K8S_DIR/admin.key;
 --- must_die
 --- error_log
-kubelets: the client certificate is not valid PEM
+the client certificate is not valid PEM
 
 
 
@@ -455,7 +455,7 @@ kubelets: the client certificate is not valid PEM
     k8s_metrics_kubelet_client_key ../html/garbage;
 --- must_die
 --- error_log
-kubelets: the client key is not valid PEM, or encrypted
+the client key is not valid PEM, or encrypted
 
 
 
@@ -466,7 +466,7 @@ kubelets: the client key is not valid PEM, or encrypted
     k8s_metrics_kubelet_client_key $TEST_NGINX_K8S_DIR/alice.key;
 --- must_die
 --- error_log
-kubelets: the client key does not belong to the certificate
+the client key does not belong to the certificate
 
 
 
@@ -538,3 +538,61 @@ GET /
     location / { empty_gif; }
 --- request
 GET /
+
+
+
+=== CA: empty
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_certificate_authority ../html/empty;
+--- user_files
+>>> empty
+--- must_die
+--- error_log
+"k8s_metrics_kubelet_certificate_authority"
+
+
+
+=== CA: not named
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_certificate_authority "";
+--- must_die
+--- error_log
+"k8s_metrics_kubelet_certificate_authority"
+
+
+
+=== CA: a folder
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_certificate_authority ../html;
+--- must_die
+--- error_log
+"k8s_metrics_kubelet_certificate_authority"
+
+
+
+=== CA: garbage
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_certificate_authority ../html/garbage;
+--- user_files
+>>> garbage
+garbage
+--- must_die
+--- error_log eval
+qr/k8s_metrics_kubelet_certificate_authority.*no valid PEM certificate/
+
+
+
+=== a client certificate and a key that are empty
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_client_certificate ../html/empty;
+    k8s_metrics_kubelet_client_key ../html/empty;
+--- user_files
+>>> empty
+--- must_die
+--- error_log
+"k8s_metrics_kubelet_client_certificate"

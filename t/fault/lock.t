@@ -60,7 +60,12 @@ killed_in() {
         wait_or_end "$p"
     done
 
-    [ -n "$victim" ] && ! kill -0 "$victim" 2> /dev/null
+    [ -n "$victim" ] && await 5 gone "$victim"
+}
+
+# gone PID: ended, and reaped by the master
+gone() {
+    ! kill -0 "$1" 2> /dev/null
 }
 
 wait_or_end() {

@@ -422,6 +422,7 @@ read_all(store_t *store, ngx_uint_t kind, const char *ns, const char *name,
     batch.size = size;
     batch.items = items;
     batch.max = max;
+    batch.skip = 1;
 
     last[0] = '\0';
     n = 0;

@@ -155,6 +155,7 @@ read_pods(model_t *m)
     batch.mem = mem = malloc(batch.size);
     batch.items = items;
     batch.max = 1 + rnd(32);
+    batch.skip = 1;
 
     at = (ns < 0) ? 0 : ns * NNAMES;
 

@@ -133,6 +133,7 @@ test_no_room(void)
     store_t                       *store;
     ngx_http_k8s_metrics_item_t    item;
     ngx_http_k8s_metrics_batch_t   batch;
+    ngx_http_k8s_metrics_walk_t    walk;
     ngx_http_k8s_metrics_query_t   query;
 
     large_create(&l);
@@ -170,6 +171,17 @@ test_no_room(void)
     is_int(read_all(store, PODS, "", "", 65536, 64), 4, "four pods");
     is_int(read_all(store, PODS, "", "", 1000, 64), 3,
            "one is too large for the memory");
+
+    /* where it may not be, it is asked for again with more */
+
+    memset(&walk, 0, sizeof(walk));
+    query.name = str("");
+    batch.max = 1;
+    batch.skip = 0;
+    batch.size = 16;
+    is_int(ngx_http_k8s_metrics_store_read(store, &query, &walk, &batch),
+           NGX_BUSY, "no room, and no leave to skip");
+    ok(batch.n == 0 && !walk.done, "nothing was read");
 
     fixture_destroy(store);
 }
