@@ -3,12 +3,15 @@
 #     BUILD=DIR    where things are built (build)
 #     CC=clang     another compiler; best with a BUILD of its own
 #     JOBS=N       compilers at a time (one for each processor)
+#     SUITE_JOBS=N suites at a time (3): they mostly wait
 #     TESTS=...    the suites or test files of "make suites" (all)
 
 BUILD    ?= build
 CC       ?= cc
 JOBS     ?= $(shell nproc)
 JOBS     := $(JOBS)
+
+SUITE_JOBS ?= 3
 
 # absolute: the tests and the build run elsewhere
 DIR      := $(abspath $(BUILD))
@@ -32,7 +35,7 @@ export TEST_NGINX_LOAD_MODULES ?= $(MODULE)
 export TEST_NGINX_SERVROOT     ?= $(DIR)/servroot
 
 .PHONY: all build deps deps-test test unit suites lint e2e demo bench-scrape \
-        bench-api standin install clean help
+        bench-api bench-standin standin install clean help
 
 .DELETE_ON_ERROR:
 
@@ -50,7 +53,8 @@ deps-test:
 test: unit suites	## unit tests and the Test::Nginx suites
 
 suites: deps-test build standin	## the Test::Nginx suites, or TESTS="t/kube t/api/list.t"
-	@if [ -n "$(TESTS)" ]; then prove -r -I t/lib $(TESTS); fi
+	@if [ -n "$(TESTS)" ]; then \
+	    prove -r -j $(SUITE_JOBS) --timer -I t/lib $(TESTS); fi
 
 lint: deps-test	## style, includes, function length, locks, gcc and clang
 	@util/lint
@@ -66,6 +70,9 @@ bench-scrape: deps-test build standin	## CPU for a scrape, memory at 1,000 nodes
 
 bench-api: deps-test build standin	## CPU and time of the 30,000-pod list
 	@bench/api
+
+bench-standin: deps-test standin	## what the stand-in itself costs at 15,000 nodes
+	@bench/standin
 
 install: build	## copy the module to the installed nginx's modules
 	@util/install

@@ -47,7 +47,7 @@ killed_in() {
     victim=
     for ((i = 0; i < 300; i++)); do
         for p in $pids; do
-            ! grep -q "^Thread.*hit Breakpoint 1\|^Breakpoint 1, ngx" \
+            ! grep -q "Breakpoint 1\(\.[0-9]*\)*, ngx" \
                 "$run/gdb.$p" || victim=$p
         done
         [ -z "$victim" ] || break
@@ -60,6 +60,7 @@ killed_in() {
         wait_or_end "$p"
     done
 
+    [ -n "$victim" ] || tail -n 5 "$run"/gdb.* | sed "s/^/# /"
     [ -n "$victim" ] && await 5 gone "$victim"
 }
 
