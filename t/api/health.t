@@ -130,7 +130,8 @@ GET /readyz?verbose&exclude=a&exclude=b%22
 === ready is what has samples
 --- init
 TestNginxK8s::wait_until('the lists are there', sub {
-    TestNginxK8s::ask('/livez') =~ /^HTTP\S+ 200/;
+    TestNginxK8s::ask('/livez') =~ /^HTTP\S+ 200/
+    && TestNginxK8s::ask('/readyz/metric-informer-sync') =~ /^HTTP\S+ 200/;
 })
 --- request eval
 ["GET /readyz?verbose", "GET /livez?verbose", "GET /healthz?verbose",
