@@ -61,7 +61,8 @@ typedef struct {
     /*
      * NULL, or for a form that says how long a list is before its first item:
      * the most bytes that an item takes.  A list longer than a piece is then
-     * walked twice: list->total is their sum when begin is called again.
+     * walked twice: list->total is their sum when begin is called again, which
+     * sets list->spare; then an item takes of its share (below) what it needs.
      */
     size_t (*bound)(const ngx_http_k8s_metrics_list_t *list,
                     const ngx_http_k8s_metrics_item_t *item);
@@ -99,6 +100,9 @@ struct ngx_http_k8s_metrics_list_s {
     uint64_t                                total;  /* of the answer, 0 when
                                                        it is not known */
     uint64_t                                left;   /* of the protobuf list */
+    uint64_t                                spare;  /* of it, nobody's share */
+    uint64_t                                seed;
+    uint32_t                               *shares;
 
     ngx_http_k8s_metrics_list_state_e       state;
     ngx_buf_t                              *buf;    /* the piece on its way */
@@ -147,6 +151,17 @@ void ngx_http_k8s_metrics_list_rewind(ngx_http_k8s_metrics_list_t *list);
 
 /* Gives the batch's memory back while a slow client is waited for. */
 void ngx_http_k8s_metrics_list_release(ngx_http_k8s_metrics_list_t *list);
+
+/*
+ * Shares in a list of a length that is said before: what the first walk adds
+ * for an item, the second one takes.  NGX_DECLINED: the item has outgrown its
+ * share, and what is spare; it is to be left out.
+ */
+ngx_int_t ngx_http_k8s_metrics_share_create(ngx_http_k8s_metrics_list_t *list);
+void ngx_http_k8s_metrics_share_add(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item, size_t len);
+ngx_int_t ngx_http_k8s_metrics_share_take(ngx_http_k8s_metrics_list_t *list,
+    const ngx_http_k8s_metrics_item_t *item, size_t len);
 
 /* Begins a turn of the worker; 1 when it has lasted long enough. */
 void ngx_http_k8s_metrics_list_turn(ngx_http_k8s_metrics_list_t *list);

@@ -230,6 +230,10 @@ ngx_http_k8s_metrics_list_prepare(ngx_http_request_t *r,
         list->state = NGX_HTTP_K8S_METRICS_LIST_MEASURE;
         list->total = 0;
 
+        if (ngx_http_k8s_metrics_share_create(list) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         return ngx_http_k8s_metrics_list_prepare(r, list);
     }
 
@@ -253,6 +257,7 @@ ngx_http_k8s_metrics_list_prepare(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_k8s_metrics_list_measure(ngx_http_k8s_metrics_list_t *list)
 {
+    size_t                              bound;
     ngx_int_t                           rc;
     const ngx_http_k8s_metrics_item_t  *item;
 
@@ -263,7 +268,10 @@ ngx_http_k8s_metrics_list_measure(ngx_http_k8s_metrics_list_t *list)
             return (rc == NGX_DONE) ? NGX_OK : rc;
         }
 
-        list->total += list->form->bound(list, item);
+        bound = list->form->bound(list, item);
+
+        list->total += bound;
+        ngx_http_k8s_metrics_share_add(list, item, bound);
     }
 }
 

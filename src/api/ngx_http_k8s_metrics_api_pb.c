@@ -19,8 +19,8 @@
  *
  * The length of a list comes first.  One that fits a piece is rendered and
  * then measured; of a longer one a first pass sums what its items may take,
- * the second leaves out what no longer fits, and a field that no decoder
- * knows takes what is left over.
+ * the second leaves out what has outgrown its share of it, and a field that
+ * no decoder knows takes what is left over.
  */
 
 #define NGX_HTTP_K8S_METRICS_FILLER      15
@@ -105,6 +105,7 @@ static void
 ngx_http_k8s_metrics_pb_form_begin(ngx_http_k8s_metrics_list_t *list)
 {
     size_t                       len;
+    uint64_t                     shares;
     ngx_http_k8s_metrics_out_t  *out;
 
     out = &list->out;
@@ -117,7 +118,9 @@ ngx_http_k8s_metrics_pb_form_begin(ngx_http_k8s_metrics_list_t *list)
         return;
     }
 
-    list->left = list->total + list->total / NGX_HTTP_K8S_METRICS_GROWTH
+    shares = list->total;
+
+    list->left = shares + shares / NGX_HTTP_K8S_METRICS_GROWTH
                  + NGX_HTTP_K8S_METRICS_NEWCOMERS;
 
     ngx_http_k8s_metrics_out_byte(out, 2 << 3 | NGX_HTTP_K8S_METRICS_PB_BYTES);
@@ -130,7 +133,10 @@ ngx_http_k8s_metrics_pb_form_begin(ngx_http_k8s_metrics_list_t *list)
 
     ngx_http_k8s_metrics_pb_list_meta(out);
 
-    list->left -= ngx_http_k8s_metrics_out_len(out) - len;
+    len = ngx_http_k8s_metrics_out_len(out) - len;
+
+    list->spare = list->left - shares - len - NGX_HTTP_K8S_METRICS_FILLER_MIN;
+    list->left -= len;
 }
 
 
@@ -154,7 +160,7 @@ ngx_http_k8s_metrics_pb_form_item(ngx_http_k8s_metrics_list_t *list,
 
     len = ngx_http_k8s_metrics_out_len(out) - start;
 
-    if (len + NGX_HTTP_K8S_METRICS_FILLER_MIN > list->left) {
+    if (ngx_http_k8s_metrics_share_take(list, item, len) != NGX_OK) {
         out->last = out->start + start;
 
         if (!list->told) {
