@@ -340,11 +340,9 @@ ngx_http_k8s_metrics_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 static char *
 ngx_http_k8s_metrics_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_k8s_metrics_main_conf_t  *mcf = conf;
+    ngx_http_k8s_metrics_main_conf_t *mcf = conf;
 
-    off_t       size;
-    u_char     *p;
-    ngx_str_t  *value, name, s;
+    ngx_str_t  *value;
 
     if (mcf->store) {
         return "is duplicate";
@@ -352,24 +350,7 @@ ngx_http_k8s_metrics_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    name = value[1];
-    p = (u_char *) ngx_strchr(name.data, ':');
-
-    if (p == NULL || p == name.data) {
-        return "needs name:size";
-    }
-
-    name.len = p - name.data;
-    s.data = p + 1;
-    s.len = value[1].data + value[1].len - s.data;
-
-    size = ngx_parse_offset(&s);
-
-    if (size == NGX_ERROR) {
-        return "has an invalid size";
-    }
-
-    mcf->store = ngx_http_k8s_metrics_store_zone(cf, &name, (size_t) size,
+    mcf->store = ngx_http_k8s_metrics_store_zone_named(cf, &value[1],
                                                  &ngx_http_k8s_metrics_module);
 
     return mcf->store ? NGX_CONF_OK : NGX_CONF_ERROR;

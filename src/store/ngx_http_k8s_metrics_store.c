@@ -77,6 +77,41 @@ ngx_http_k8s_metrics_store_zone(ngx_conf_t *cf, ngx_str_t *name, size_t size,
 }
 
 
+ngx_http_k8s_metrics_store_t *
+ngx_http_k8s_metrics_store_zone_named(ngx_conf_t *cf, const ngx_str_t *value,
+    void *tag)
+{
+    off_t       size;
+    u_char     *p;
+    ngx_str_t   name, s;
+
+    p = ngx_strlchr(value->data, value->data + value->len, ':');
+
+    if (p == NULL || p == value->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"k8s_metrics_zone\" directive needs name:size");
+        return NULL;
+    }
+
+    name.data = value->data;
+    name.len = p - value->data;
+
+    s.data = p + 1;
+    s.len = value->data + value->len - s.data;
+
+    size = ngx_parse_offset(&s);
+
+    if (size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"k8s_metrics_zone\" directive has an invalid "
+                           "size");
+        return NULL;
+    }
+
+    return ngx_http_k8s_metrics_store_zone(cf, &name, (size_t) size, tag);
+}
+
+
 static ngx_int_t
 ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone, void *data)
 {

@@ -47,6 +47,10 @@ typedef struct {
 ngx_http_k8s_metrics_store_t *ngx_http_k8s_metrics_store_zone(ngx_conf_t *cf,
     ngx_str_t *name, size_t size, void *tag);
 
+/* The same of a directive's "name:size". */
+ngx_http_k8s_metrics_store_t *ngx_http_k8s_metrics_store_zone_named(
+    ngx_conf_t *cf, const ngx_str_t *value, void *tag);
+
 
 /* --- workers: who does what -------------------------------------------- */
 
