@@ -169,6 +169,14 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
       SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_words,
           auth.always_allow_paths) },
 
+    { ngx_string("k8s_metrics_token_audiences"),
+      SRV(NGX_CONF_1MORE, ngx_http_k8s_metrics_auth_words,
+          auth.token_audiences) },
+
+    { ngx_string("k8s_metrics_token_cache_ttl"),
+      SRV(NGX_CONF_TAKE1, ngx_http_k8s_metrics_auth_token_ttl,
+          auth.token_ttl) },
+
     { ngx_string("k8s_metrics_authorization_cache_ttl"),
       SRV(NGX_CONF_TAKE12, ngx_http_k8s_metrics_auth_ttl, auth) },
 

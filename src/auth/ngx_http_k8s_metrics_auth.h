@@ -19,7 +19,8 @@
 
 /*
  * Who may ask, decided in the access phase: authenticators (requestheader,
- * client-CA x509, anonymous), then the authorizer (SubjectAccessReview).
+ * client-CA x509, bearer token by TokenReview, anonymous), then the authorizer
+ * (SubjectAccessReview).
  */
 
 /* Per server, merged with http. */
@@ -34,6 +35,9 @@ typedef struct {
     ngx_str_t        client_ca;                     /* file; empty: the
                                                        ConfigMap's */
     ngx_array_t     *always_allow_paths;
+    ngx_array_t     *token_audiences;               /* of ngx_str_t; NULL:
+                                                       none is asked for */
+    ngx_msec_t       token_ttl;                     /* 10 s */
     ngx_msec_t       allow_ttl;                     /* 10 s */
     ngx_msec_t       deny_ttl;                      /* 10 s */
     ngx_flag_t       anonymous;                     /* on */
@@ -58,7 +62,7 @@ char *ngx_http_k8s_metrics_auth_srv_conf_merge(ngx_conf_t *cf,
 
 /*
  * Directive setters: a list of words, of headers' names or their beginnings, a
- * file, the two times to live.
+ * file, the two times to live of decisions, the one of tokens.
  */
 char *ngx_http_k8s_metrics_auth_words(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -68,11 +72,13 @@ char *ngx_http_k8s_metrics_auth_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_k8s_metrics_auth_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_k8s_metrics_auth_token_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /*
  * Preconfiguration: $k8s_metrics_user, _uid, _groups (joined by commas) and
- * _auth_method (requestheader, x509, anonymous), which have a value once the
- * request was let in.  NGX_OK or NGX_ERROR.
+ * _auth_method (requestheader, x509, token, anonymous), which have a value once
+ * the request was let in.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_k8s_metrics_auth_variables(ngx_conf_t *cf);
 

@@ -29,6 +29,9 @@ static ngx_int_t ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_k8s_metrics_auth_park(ngx_http_request_t *r);
+static ngx_int_t ngx_http_k8s_metrics_auth_unknown(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx, ngx_uint_t code);
 static ngx_int_t ngx_http_k8s_metrics_auth_decided(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
 static ngx_int_t ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
@@ -49,39 +52,69 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf)
 {
     ngx_int_t                         rc;
-    const char                       *message;
     ngx_http_k8s_metrics_auth_ctx_t  *ctx;
 
     ctx = ngx_http_k8s_metrics_auth_find(r);
 
-    if (ctx) {
-
-        if (ctx->waiting) {
-            return NGX_AGAIN;
+    if (ctx == NULL) {
+        ctx = ngx_http_k8s_metrics_auth_create(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
+
+        rc = ngx_http_k8s_metrics_authenticate(r, auth, conf, ctx);
+
+    } else if (ctx->waiting) {
+        return NGX_AGAIN;
+
+    } else if (ctx->refused) {
 
         /* an internal redirect: the request is the one that was decided on */
 
-        if (ctx->refused) {
-            return ngx_http_k8s_metrics_auth_refuse(r, ctx, ctx->refused,
-                                                    ctx->message);
-        }
+        return ngx_http_k8s_metrics_auth_refuse(r, ctx, ctx->refused,
+                                                ctx->message);
 
+    } else if (ctx->token) {
+        rc = ngx_http_k8s_metrics_authenticate_token(r, auth, conf, ctx);
+
+    } else {
         return ctx->authorized ? NGX_OK
                                : ngx_http_k8s_metrics_auth_decided(r, ctx);
     }
-
-    ctx = ngx_http_k8s_metrics_auth_create(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    rc = ngx_http_k8s_metrics_authenticate(r, auth, conf, &ctx->identity);
 
     switch (rc) {
 
     case NGX_OK:
         return ngx_http_k8s_metrics_auth_authorize(r, auth, conf, ctx);
+
+    case NGX_AGAIN:
+        return ngx_http_k8s_metrics_auth_park(r);
+
+    default:
+        return ngx_http_k8s_metrics_auth_unknown(r, ctx, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_auth_park(ngx_http_request_t *r)
+{
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    return NGX_AGAIN;
+}
+
+
+/* Nobody knows who it is. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_auth_unknown(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx, ngx_uint_t code)
+{
+    const char  *message;
+
+    switch (code) {
 
     case NGX_HTTP_UNAUTHORIZED:
         message = "Unauthorized";
@@ -96,8 +129,14 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
         break;
 
     case NGX_HTTP_SERVICE_UNAVAILABLE:
-        message = "the cluster's authentication settings have not been read "
-                  "yet";
+        message = ctx->reason.len
+                  ? "the token review failed"
+                  : "the cluster's authentication settings have not been read "
+                    "yet";
+        break;
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        message = "too many token reviews are under way";
         break;
 
     case NGX_HTTP_BAD_REQUEST:
@@ -105,11 +144,11 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
         break;
 
     default:
-        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        code = NGX_HTTP_INTERNAL_SERVER_ERROR;
         message = "no memory";
     }
 
-    return ngx_http_k8s_metrics_auth_refuse(r, ctx, rc, message);
+    return ngx_http_k8s_metrics_auth_refuse(r, ctx, code, message);
 }
 
 
@@ -189,12 +228,12 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
-    ngx_int_t                      rc;
-    ngx_str_t                      question;
-    ngx_uint_t                     declined;
-    ngx_http_k8s_metrics_attrs_t  *attrs;
+    ngx_int_t                        rc;
+    ngx_uint_t                       declined;
+    ngx_http_k8s_metrics_attrs_t    *attrs;
+    ngx_http_k8s_metrics_question_t  question;
 
-    static ngx_str_t               masters = ngx_string("system:masters");
+    static ngx_str_t                 masters = ngx_string("system:masters");
 
     attrs = ngx_http_k8s_metrics_answer_attrs(r, &declined);
     if (attrs == NULL) {
@@ -222,20 +261,21 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
                                                 "long to be reviewed");
     }
 
-    if (ngx_http_k8s_metrics_review_question(r->pool, &ctx->identity, attrs,
-                                             &question)
+    if (ngx_http_k8s_metrics_access_question(r->pool, &ctx->identity, attrs,
+                                             &question.body)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_k8s_metrics_review_ask(auth, conf, &question, ctx);
+    question.key = question.body;
+    question.allow_ttl = conf->allow_ttl;
+    question.deny_ttl = conf->deny_ttl;
+
+    rc = ngx_http_k8s_metrics_review_ask(&auth->access, &question, ctx);
 
     if (rc == NGX_AGAIN) {
-        r->read_event_handler = ngx_http_test_reading;
-        r->write_event_handler = ngx_http_request_empty_handler;
-
-        return NGX_AGAIN;
+        return ngx_http_k8s_metrics_auth_park(r);
     }
 
     if (rc == NGX_BUSY) {

@@ -14,17 +14,29 @@
 /* lines a minute about clients that are not believed */
 #define NGX_HTTP_K8S_METRICS_REFUSED_LINES  10
 #define NGX_HTTP_K8S_METRICS_LOGGED_NAME    64
+#define NGX_HTTP_K8S_METRICS_LOGGED_REASON  256
 
 
-static ngx_int_t ngx_http_k8s_metrics_strip(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_auth_settings_t *settings);
+static ngx_int_t ngx_http_k8s_metrics_by_token(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_k8s_metrics_by_nobody(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_k8s_metrics_believed(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_auth_settings_t *settings,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
 static ngx_int_t ngx_http_k8s_metrics_by_certificate(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
     const ngx_http_k8s_metrics_auth_settings_t *settings, X509 *cert,
-    ngx_http_k8s_metrics_identity_t *identity);
-static void ngx_http_k8s_metrics_log_refused(ngx_http_request_t *r,
-    ngx_http_k8s_metrics_auth_t *auth, X509 *cert, const char *front,
-    const char *client);
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_k8s_metrics_refused(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth, ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    X509 *cert, const char *front, const char *client);
+static void ngx_http_k8s_metrics_log_token(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth, const ngx_str_t *reason);
 static ngx_int_t ngx_http_k8s_metrics_by_front_proxy(ngx_http_request_t *r,
     const ngx_http_k8s_metrics_requestheader_t *rh, X509 *cert,
     ngx_http_k8s_metrics_identity_t *identity, const char **error);
@@ -41,15 +53,13 @@ ngx_int_t
 ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
-    ngx_http_k8s_metrics_identity_t *identity)
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
     X509                                  *cert;
     ngx_int_t                              rc;
-    ngx_uint_t                             failed;
     ngx_http_k8s_metrics_auth_settings_t   settings;
 
     cert = NULL;
-    failed = 0;
 
     if (r->connection->ssl) {
 
@@ -65,25 +75,24 @@ ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
         return NGX_HTTP_FORBIDDEN;
     }
 
-    ngx_memzero(identity, sizeof(ngx_http_k8s_metrics_identity_t));
+    ngx_memzero(&ctx->identity, sizeof(ngx_http_k8s_metrics_identity_t));
 
     ngx_http_k8s_metrics_auth_settings(auth, conf, &settings);
 
     if (cert) {
         rc = ngx_http_k8s_metrics_by_certificate(r, auth, &settings, cert,
-                                                 identity);
+                                                 ctx);
         X509_free(cert);
 
-        if (rc == NGX_OK) {
-            ngx_http_k8s_metrics_add_authenticated(identity);
-            return ngx_http_k8s_metrics_strip(r, &settings);
-        }
+        switch (rc) {
 
-        if (rc == NGX_ABORT) {
+        case NGX_OK:
+            return ngx_http_k8s_metrics_believed(r, &settings, ctx);
+
+        case NGX_ABORT:
             return NGX_HTTP_BAD_REQUEST;
-        }
 
-        if (rc == NGX_ERROR) {
+        case NGX_ERROR:
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
@@ -96,16 +105,116 @@ ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
             return NGX_HTTP_SERVICE_UNAVAILABLE;
         }
 
-        failed = 1;
+        ctx->failed = 1;
     }
 
-    if (r->headers_in.authorization) {
-        failed = 1;
+    return ngx_http_k8s_metrics_by_token(r, auth, conf, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_by_token(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
+{
+    ngx_int_t                        rc;
+    ngx_str_t                        token;
+    ngx_http_k8s_metrics_question_t  question;
+
+    rc = ngx_http_k8s_metrics_token(r, &token);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_k8s_metrics_by_nobody(r, auth, conf, ctx);
     }
 
-    if (failed || !conf->anonymous) {
+    if (rc == NGX_ABORT) {
+        ngx_str_set(&ctx->reason, "it is no bearer token");
         return NGX_HTTP_UNAUTHORIZED;
     }
+
+    if (ngx_http_k8s_metrics_token_question(r->pool, auth,
+                                            conf->token_audiences, &token,
+                                            &question)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    question.allow_ttl = conf->token_ttl;
+    question.deny_ttl = conf->token_ttl;
+
+    rc = ngx_http_k8s_metrics_review_ask(&auth->tokens, &question, ctx);
+
+    switch (rc) {
+
+    case NGX_OK:
+        return ngx_http_k8s_metrics_authenticate_token(r, auth, conf, ctx);
+
+    case NGX_AGAIN:
+        ctx->token = 1;
+        return NGX_AGAIN;
+
+    case NGX_BUSY:
+        return NGX_HTTP_TOO_MANY_REQUESTS;
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_authenticate_token(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
+{
+    ngx_http_k8s_metrics_auth_settings_t  settings;
+
+    ctx->token = 0;
+
+    switch (ctx->decision) {
+
+    case NGX_HTTP_K8S_METRICS_ALLOWED:
+        break;
+
+    case NGX_HTTP_K8S_METRICS_DENIED:
+        ngx_http_k8s_metrics_log_token(r, auth, &ctx->reason);
+        return NGX_HTTP_UNAUTHORIZED;
+
+    default:
+        ngx_str_set(&ctx->reason, "the token review failed");
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    ctx->decision = NGX_HTTP_K8S_METRICS_UNDECIDED;
+
+    ngx_http_k8s_metrics_auth_settings(auth, conf, &settings);
+
+    return ngx_http_k8s_metrics_believed(r, &settings, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_by_nobody(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
+{
+    ngx_http_k8s_metrics_identity_t       *identity;
+    ngx_http_k8s_metrics_auth_settings_t   settings;
+
+    if (ctx->failed) {
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    if (!conf->anonymous) {
+        ngx_str_set(&ctx->reason, "no credential");
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    identity = &ctx->identity;
 
     ngx_memzero(identity, sizeof(ngx_http_k8s_metrics_identity_t));
 
@@ -114,16 +223,36 @@ ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
     identity->groups = &ngx_http_k8s_metrics_anonymous_group;
     identity->ngroups = 1;
 
-    return ngx_http_k8s_metrics_strip(r, &settings);
+    ngx_http_k8s_metrics_auth_settings(auth, conf, &settings);
+
+    return ngx_http_k8s_metrics_believed(r, &settings, ctx);
 }
 
 
+/* Somebody is who they say. */
+
 static ngx_int_t
-ngx_http_k8s_metrics_strip(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_auth_settings_t *settings)
+ngx_http_k8s_metrics_believed(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_auth_settings_t *settings,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
+    ngx_uint_t  token;
+
+    if (ngx_http_k8s_metrics_identity_unsafe(&ctx->identity)) {
+        ngx_str_set(&ctx->reason, "a control character in the identity");
+        ngx_memzero(&ctx->identity, sizeof(ngx_http_k8s_metrics_identity_t));
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    ngx_str_null(&ctx->reason);
+
+    ngx_http_k8s_metrics_add_authenticated(&ctx->identity);
+
+    token = (ctx->identity.by == NGX_HTTP_K8S_METRICS_BY_TOKEN);
+
     return (ngx_http_k8s_metrics_requestheader_strip(r,
-                                                     &settings->requestheader)
+                                                     &settings->requestheader,
+                                                     token)
             == NGX_OK)
            ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -138,7 +267,7 @@ static ngx_int_t
 ngx_http_k8s_metrics_by_certificate(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
     const ngx_http_k8s_metrics_auth_settings_t *settings, X509 *cert,
-    ngx_http_k8s_metrics_identity_t *identity)
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
     int          error;
     ngx_int_t    rc;
@@ -156,7 +285,8 @@ ngx_http_k8s_metrics_by_certificate(ngx_http_request_t *r,
         if (error == X509_V_OK) {
             rc = ngx_http_k8s_metrics_by_front_proxy(r,
                                                      &settings->requestheader,
-                                                     cert, identity, &front);
+                                                     cert, &ctx->identity,
+                                                     &front);
             if (rc != NGX_DECLINED) {
                 return rc;
             }
@@ -170,11 +300,13 @@ ngx_http_k8s_metrics_by_certificate(ngx_http_request_t *r,
         client = X509_verify_cert_error_string(error);
 
         if (error == X509_V_OK) {
-            ngx_memzero(identity, sizeof(ngx_http_k8s_metrics_identity_t));
+            ngx_memzero(&ctx->identity,
+                        sizeof(ngx_http_k8s_metrics_identity_t));
 
-            identity->by = NGX_HTTP_K8S_METRICS_BY_X509;
+            ctx->identity.by = NGX_HTTP_K8S_METRICS_BY_X509;
 
-            rc = ngx_http_k8s_metrics_x509_identity(r->pool, cert, identity);
+            rc = ngx_http_k8s_metrics_x509_identity(r->pool, cert,
+                                                    &ctx->identity);
 
             if (rc != NGX_DECLINED) {
                 return rc;
@@ -184,25 +316,40 @@ ngx_http_k8s_metrics_by_certificate(ngx_http_request_t *r,
         }
     }
 
-    ngx_http_k8s_metrics_log_refused(r, auth, cert, front, client);
-
-    return NGX_DECLINED;
+    return ngx_http_k8s_metrics_refused(r, auth, ctx, cert, front, client);
 }
 
 
-static void
-ngx_http_k8s_metrics_log_refused(ngx_http_request_t *r,
-    ngx_http_k8s_metrics_auth_t *auth, X509 *cert, const char *front,
-    const char *client)
+/* NGX_DECLINED, or NGX_ERROR without memory. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_refused(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth, ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    X509 *cert, const char *front, const char *client)
 {
-    size_t     i;
-    ngx_str_t  cn;
+    size_t      i;
+    u_char     *p;
+    ngx_str_t   cn;
+
+    static char  words[] = "certificate: as front proxy: , as client: ";
+
+    p = ngx_pnalloc(r->pool, sizeof(words) + ngx_strlen(front)
+                             + ngx_strlen(client));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->reason.data = p;
+    ctx->reason.len = ngx_sprintf(p, "certificate: as front proxy: %s, as "
+                                  "client: %s", front, client) - p;
+
+    ngx_memzero(&ctx->identity, sizeof(ngx_http_k8s_metrics_identity_t));
 
     if (!ngx_http_k8s_metrics_auth_may_log(auth, &auth->log_refused,
                                            NGX_HTTP_K8S_METRICS_REFUSED_LINES,
-                                           "refused client certificates"))
+                                           "refused credentials"))
     {
-        return;
+        return NGX_DECLINED;
     }
 
     if (ngx_http_k8s_metrics_x509_common_name(r->pool, cert, &cn) != NGX_OK) {
@@ -222,6 +369,37 @@ ngx_http_k8s_metrics_log_refused(ngx_http_request_t *r,
                   "k8s_metrics: the client certificate of \"%V\" is not "
                   "believed, as front proxy: %s, as client: %s", &cn, front,
                   client);
+
+    return NGX_DECLINED;
+}
+
+
+/* An API server's words may be long, and hold anything. */
+
+static void
+ngx_http_k8s_metrics_log_token(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth, const ngx_str_t *reason)
+{
+    size_t  i, len;
+    u_char  text[NGX_HTTP_K8S_METRICS_LOGGED_REASON];
+
+    if (!ngx_http_k8s_metrics_auth_may_log(auth, &auth->log_refused,
+                                           NGX_HTTP_K8S_METRICS_REFUSED_LINES,
+                                           "refused credentials"))
+    {
+        return;
+    }
+
+    len = ngx_min(reason->len, sizeof(text));
+
+    for (i = 0; i < len; i++) {
+        text[i] = (reason->data[i] < ' ' || reason->data[i] >= 0x7f)
+                  ? '?' : reason->data[i];
+    }
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "k8s_metrics: a bearer token is not believed: %*s", len,
+                  text);
 }
 
 

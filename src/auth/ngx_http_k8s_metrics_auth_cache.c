@@ -12,6 +12,7 @@
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
+/* of a kind, in a worker */
 #define NGX_HTTP_K8S_METRICS_REVIEWS       10000
 #define NGX_HTTP_K8S_METRICS_PENDING       256
 #define NGX_HTTP_K8S_METRICS_REVIEW_BYTES  (16 * 1024 * 1024)
@@ -23,17 +24,26 @@
 
 
 static ngx_http_k8s_metrics_review_t *ngx_http_k8s_metrics_review_lookup(
-    ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_str_t *question,
-    uint32_t hash);
+    ngx_http_k8s_metrics_reviews_t *reviews,
+    const ngx_http_k8s_metrics_question_t *question, uint32_t hash);
 static ngx_http_k8s_metrics_review_t *ngx_http_k8s_metrics_review_create(
-    ngx_http_k8s_metrics_auth_t *auth, ngx_str_t *question, uint32_t hash);
+    ngx_http_k8s_metrics_reviews_t *reviews, const ngx_str_t *key,
+    uint32_t hash);
+static ngx_int_t ngx_http_k8s_metrics_review_tell(
+    ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    const ngx_http_k8s_metrics_ruling_t *ruling);
+static void ngx_http_k8s_metrics_review_keep(
+    ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_review_t *review,
+    const ngx_http_k8s_metrics_ruling_t *ruling);
 static void ngx_http_k8s_metrics_review_settle(
-    ngx_http_k8s_metrics_auth_t *auth, ngx_http_k8s_metrics_review_t *review);
+    ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_review_t *review);
 static void ngx_http_k8s_metrics_review_delete(
-    ngx_http_k8s_metrics_auth_t *auth, ngx_http_k8s_metrics_review_t *review);
+    ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_review_t *review);
 static void ngx_http_k8s_metrics_review_evict(
-    ngx_http_k8s_metrics_auth_t *auth);
+    ngx_http_k8s_metrics_reviews_t *reviews);
 
 
 ngx_http_k8s_metrics_auth_t *
@@ -41,6 +51,7 @@ ngx_http_k8s_metrics_auth(ngx_cycle_t *cycle,
     ngx_http_k8s_metrics_kube_client_t *client,
     ngx_http_k8s_metrics_store_t *store)
 {
+    ngx_uint_t                    pending;
     ngx_http_k8s_metrics_auth_t  *auth;
 
     auth = ngx_pcalloc(cycle->pool, sizeof(ngx_http_k8s_metrics_auth_t));
@@ -54,53 +65,73 @@ ngx_http_k8s_metrics_auth(ngx_cycle_t *cycle,
 
     /* each takes a connection: the rest is the clients' and the kubelets' */
 
-    auth->max_pending = ngx_min(cycle->connection_n / 8,
-                                NGX_HTTP_K8S_METRICS_PENDING);
+    pending = ngx_min(cycle->connection_n / 8, NGX_HTTP_K8S_METRICS_PENDING);
+    pending = ngx_max(pending, 1);
 
-    ngx_rbtree_init(&auth->reviews, &auth->sentinel,
-                    ngx_str_rbtree_insert_value);
-    ngx_queue_init(&auth->lru);
+    ngx_http_k8s_metrics_reviews_init(&auth->access, auth,
+                                      &ngx_http_k8s_metrics_access_review,
+                                      pending);
+
+    ngx_http_k8s_metrics_reviews_init(&auth->tokens, auth,
+                                      &ngx_http_k8s_metrics_token_review,
+                                      pending);
+
+    if (ngx_http_k8s_metrics_token_init(auth) != NGX_OK) {
+        return NULL;
+    }
 
     return auth;
 }
 
 
+void
+ngx_http_k8s_metrics_reviews_init(ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_auth_t *auth,
+    const ngx_http_k8s_metrics_review_kind_t *kind, ngx_uint_t max_pending)
+{
+    reviews->kind = kind;
+    reviews->auth = auth;
+    reviews->max_pending = max_pending;
+
+    ngx_rbtree_init(&reviews->tree, &reviews->sentinel,
+                    ngx_str_rbtree_insert_value);
+    ngx_queue_init(&reviews->lru);
+}
+
+
 ngx_int_t
-ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_str_t *question,
+ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_reviews_t *reviews,
+    const ngx_http_k8s_metrics_question_t *question,
     ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
     uint32_t                        hash;
     ngx_http_k8s_metrics_review_t  *review;
 
-    hash = ngx_murmur_hash2(question->data, question->len);
+    hash = ngx_murmur_hash2(question->key.data, question->key.len);
 
-    review = ngx_http_k8s_metrics_review_lookup(auth, conf, question, hash);
+    review = ngx_http_k8s_metrics_review_lookup(reviews, question, hash);
 
     if (review && !review->pending) {
-        ctx->decision = review->decision;
-
-        ctx->reason.len = review->reason.len;
-        ctx->reason.data = ngx_pstrdup(ctx->request->pool, &review->reason);
-
-        return (review->reason.len && ctx->reason.data == NULL) ? NGX_ERROR
-                                                                : NGX_OK;
+        return ngx_http_k8s_metrics_review_tell(ctx, &review->ruling);
     }
 
     if (review == NULL) {
 
-        if (auth->npending >= auth->max_pending) {
+        if (reviews->npending >= reviews->max_pending) {
             return NGX_BUSY;
         }
 
-        review = ngx_http_k8s_metrics_review_create(auth, question, hash);
+        review = ngx_http_k8s_metrics_review_create(reviews, &question->key,
+                                                    hash);
         if (review == NULL) {
             return NGX_ERROR;
         }
 
-        if (ngx_http_k8s_metrics_review_start(auth, review) != NGX_OK) {
-            ngx_http_k8s_metrics_review_settle(auth, review);
-            ngx_http_k8s_metrics_review_delete(auth, review);
+        if (ngx_http_k8s_metrics_review_start(reviews, review, &question->body)
+            != NGX_OK)
+        {
+            ngx_http_k8s_metrics_review_settle(reviews, review);
+            ngx_http_k8s_metrics_review_delete(reviews, review);
             return NGX_ERROR;
         }
     }
@@ -112,18 +143,20 @@ ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_auth_t *auth,
 }
 
 
-/* A decision is as old as the server that asks for it lets it be. */
+/* A ruling is as old as the server that asks for it lets it be. */
 
 static ngx_http_k8s_metrics_review_t *
-ngx_http_k8s_metrics_review_lookup(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_str_t *question,
-    uint32_t hash)
+ngx_http_k8s_metrics_review_lookup(ngx_http_k8s_metrics_reviews_t *reviews,
+    const ngx_http_k8s_metrics_question_t *question, uint32_t hash)
 {
+    ngx_str_t                       key;
     ngx_msec_t                      ttl;
     ngx_str_node_t                 *sn;
     ngx_http_k8s_metrics_review_t  *review;
 
-    sn = ngx_str_rbtree_lookup(&auth->reviews, question, hash);
+    key = question->key;
+
+    sn = ngx_str_rbtree_lookup(&reviews->tree, &key, hash);
 
     if (sn == NULL) {
         return NULL;
@@ -136,31 +169,31 @@ ngx_http_k8s_metrics_review_lookup(ngx_http_k8s_metrics_auth_t *auth,
         return review;
     }
 
-    ttl = (review->decision == NGX_HTTP_K8S_METRICS_ALLOWED)
-          ? conf->allow_ttl : conf->deny_ttl;
+    ttl = (review->ruling.decision == NGX_HTTP_K8S_METRICS_ALLOWED)
+          ? question->allow_ttl : question->deny_ttl;
 
     if (ngx_current_msec - review->decided >= ttl) {
-        ngx_http_k8s_metrics_review_delete(auth, review);
+        ngx_http_k8s_metrics_review_delete(reviews, review);
         return NULL;
     }
 
     ngx_queue_remove(&review->lru);
-    ngx_queue_insert_head(&auth->lru, &review->lru);
+    ngx_queue_insert_head(&reviews->lru, &review->lru);
 
     return review;
 }
 
 
 static ngx_http_k8s_metrics_review_t *
-ngx_http_k8s_metrics_review_create(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_str_t *question, uint32_t hash)
+ngx_http_k8s_metrics_review_create(ngx_http_k8s_metrics_reviews_t *reviews,
+    const ngx_str_t *key, uint32_t hash)
 {
     size_t                          size;
     ngx_http_k8s_metrics_review_t  *review;
 
-    size = sizeof(ngx_http_k8s_metrics_review_t) + question->len;
+    size = sizeof(ngx_http_k8s_metrics_review_t) + key->len;
 
-    review = ngx_alloc(size, auth->log);
+    review = ngx_alloc(size, reviews->auth->log);
     if (review == NULL) {
         return NULL;
     }
@@ -169,22 +202,21 @@ ngx_http_k8s_metrics_review_create(ngx_http_k8s_metrics_auth_t *auth,
 
     review->size = size;
     review->pending = 1;
-    review->keep = (question->len < NGX_HTTP_K8S_METRICS_KEEP_MAX);
 
     review->sn.node.key = hash;
-    review->sn.str.len = question->len;
+    review->sn.str.len = key->len;
     review->sn.str.data = (u_char *) &review[1];
-    ngx_memcpy(review->sn.str.data, question->data, question->len);
+    ngx_memcpy(review->sn.str.data, key->data, key->len);
 
     ngx_queue_init(&review->waiters);
 
-    ngx_rbtree_insert(&auth->reviews, &review->sn.node);
+    ngx_rbtree_insert(&reviews->tree, &review->sn.node);
 
-    auth->npending++;
-    auth->nreviews++;
-    auth->bytes += size;
+    reviews->npending++;
+    reviews->n++;
+    reviews->bytes += size;
 
-    ngx_http_k8s_metrics_review_evict(auth);
+    ngx_http_k8s_metrics_review_evict(reviews);
 
     return review;
 }
@@ -193,28 +225,32 @@ ngx_http_k8s_metrics_review_create(ngx_http_k8s_metrics_auth_t *auth,
 /* No longer under way: it may be evicted. */
 
 static void
-ngx_http_k8s_metrics_review_settle(ngx_http_k8s_metrics_auth_t *auth,
+ngx_http_k8s_metrics_review_settle(ngx_http_k8s_metrics_reviews_t *reviews,
     ngx_http_k8s_metrics_review_t *review)
 {
     review->pending = 0;
-    auth->npending--;
+    reviews->npending--;
 
-    ngx_queue_insert_head(&auth->lru, &review->lru);
+    ngx_queue_insert_head(&reviews->lru, &review->lru);
 }
 
 
 static void
-ngx_http_k8s_metrics_review_delete(ngx_http_k8s_metrics_auth_t *auth,
+ngx_http_k8s_metrics_review_delete(ngx_http_k8s_metrics_reviews_t *reviews,
     ngx_http_k8s_metrics_review_t *review)
 {
-    ngx_rbtree_delete(&auth->reviews, &review->sn.node);
+    ngx_rbtree_delete(&reviews->tree, &review->sn.node);
     ngx_queue_remove(&review->lru);
 
-    auth->nreviews--;
-    auth->bytes -= review->size;
+    reviews->n--;
+    reviews->bytes -= review->size;
 
-    if (review->reason.data) {
-        ngx_free(review->reason.data);
+    if (review->ruling.reason.data) {
+        ngx_free(review->ruling.reason.data);
+    }
+
+    if (review->ruling.identity) {
+        ngx_free(review->ruling.identity);
     }
 
     ngx_free(review);
@@ -224,27 +260,69 @@ ngx_http_k8s_metrics_review_delete(ngx_http_k8s_metrics_auth_t *auth,
 /* The least recently used go first; those under way are not among them. */
 
 static void
-ngx_http_k8s_metrics_review_evict(ngx_http_k8s_metrics_auth_t *auth)
+ngx_http_k8s_metrics_review_evict(ngx_http_k8s_metrics_reviews_t *reviews)
 {
     ngx_queue_t                    *q;
     ngx_http_k8s_metrics_review_t  *review;
 
-    while ((auth->nreviews > NGX_HTTP_K8S_METRICS_REVIEWS
-            || auth->bytes > NGX_HTTP_K8S_METRICS_REVIEW_BYTES)
-           && !ngx_queue_empty(&auth->lru))
+    while ((reviews->n > NGX_HTTP_K8S_METRICS_REVIEWS
+            || reviews->bytes > NGX_HTTP_K8S_METRICS_REVIEW_BYTES)
+           && !ngx_queue_empty(&reviews->lru))
     {
-        q = ngx_queue_last(&auth->lru);
+        q = ngx_queue_last(&reviews->lru);
         review = ngx_queue_data(q, ngx_http_k8s_metrics_review_t, lru);
 
-        ngx_http_k8s_metrics_review_delete(auth, review);
+        ngx_http_k8s_metrics_review_delete(reviews, review);
     }
 }
 
 
+/* NGX_OK, or NGX_ERROR: without memory nothing was decided. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_review_tell(ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    const ngx_http_k8s_metrics_ruling_t *ruling)
+{
+    void                             *p;
+    ngx_str_t                         reason;
+    ngx_pool_t                       *pool;
+    ngx_http_k8s_metrics_identity_t  *identity;
+
+    pool = ctx->request->pool;
+
+    ctx->decision = NGX_HTTP_K8S_METRICS_REVIEW_FAILED;
+
+    reason = ruling->reason;
+
+    if (reason.len) {
+        reason.data = ngx_pstrdup(pool, &reason);
+        if (reason.data == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    identity = ruling->identity;
+
+    if (identity) {
+        p = ngx_palloc(pool, ngx_http_k8s_metrics_identity_size(identity));
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->identity = *ngx_http_k8s_metrics_identity_copy(p, identity);
+    }
+
+    ctx->decision = ruling->decision;
+    ctx->reason = reason;
+
+    return NGX_OK;
+}
+
+
 void
-ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_auth_t *auth,
+ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_reviews_t *reviews,
     ngx_http_k8s_metrics_review_t *review,
-    ngx_http_k8s_metrics_decision_e decision, ngx_str_t *reason)
+    const ngx_http_k8s_metrics_ruling_t *ruling)
 {
     ngx_queue_t                       waiters, *q;
     ngx_http_k8s_metrics_auth_ctx_t  *ctx;
@@ -257,38 +335,12 @@ ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_auth_t *auth,
         ngx_queue_insert_tail(&waiters, q);
 
         ctx = ngx_queue_data(q, ngx_http_k8s_metrics_auth_ctx_t, queue);
-        ctx->decision = decision;
-        ctx->reason.len = reason->len;
-        ctx->reason.data = ngx_pstrdup(ctx->request->pool, reason);
 
-        if (ctx->reason.data == NULL) {
-            ctx->reason.len = 0;
-        }
+        (void) ngx_http_k8s_metrics_review_tell(ctx, ruling);
     }
 
-    ngx_http_k8s_metrics_review_settle(auth, review);
-
-    if (decision == NGX_HTTP_K8S_METRICS_REVIEW_FAILED || !review->keep) {
-        ngx_http_k8s_metrics_review_delete(auth, review);
-
-    } else {
-        review->decision = decision;
-        review->decided = ngx_current_msec;
-
-        review->reason.len = ngx_min(reason->len,
-                                     NGX_HTTP_K8S_METRICS_REASON_MAX);
-        review->reason.data = ngx_alloc(review->reason.len + 1, auth->log);
-
-        if (review->reason.data == NULL) {
-            review->reason.len = 0;
-
-        } else {
-            ngx_memcpy(review->reason.data, reason->data, review->reason.len);
-        }
-
-        review->size += review->reason.len;
-        auth->bytes += review->reason.len;
-    }
+    ngx_http_k8s_metrics_review_settle(reviews, review);
+    ngx_http_k8s_metrics_review_keep(reviews, review, ruling);
 
     /* a client that goes on may end, and another's with it: one at a time */
 
@@ -299,4 +351,66 @@ ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_auth_t *auth,
         ctx = ngx_queue_data(q, ngx_http_k8s_metrics_auth_ctx_t, queue);
         ngx_http_k8s_metrics_auth_resume(ctx);
     }
+}
+
+
+static void
+ngx_http_k8s_metrics_review_keep(ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_review_t *review,
+    const ngx_http_k8s_metrics_ruling_t *ruling)
+{
+    void                           *p;
+    size_t                          size;
+    ngx_log_t                      *log;
+    ngx_http_k8s_metrics_ruling_t  *kept;
+
+    log = reviews->auth->log;
+    kept = &review->ruling;
+
+    if (ruling->decision == NGX_HTTP_K8S_METRICS_REVIEW_FAILED
+        || !ruling->keep
+        || review->sn.str.len >= NGX_HTTP_K8S_METRICS_KEEP_MAX)
+    {
+        goto forget;
+    }
+
+    if (ruling->identity) {
+        size = ngx_http_k8s_metrics_identity_size(ruling->identity);
+
+        p = ngx_alloc(size, log);
+        if (p == NULL) {
+            goto forget;
+        }
+
+        kept->identity = ngx_http_k8s_metrics_identity_copy(p,
+                                                            ruling->identity);
+        review->size += size;
+        reviews->bytes += size;
+    }
+
+    if (ruling->reason.len) {
+        size = ngx_min(ruling->reason.len, NGX_HTTP_K8S_METRICS_REASON_MAX);
+
+        kept->reason.data = ngx_alloc(size, log);
+        if (kept->reason.data == NULL) {
+            goto forget;
+        }
+
+        ngx_memcpy(kept->reason.data, ruling->reason.data, size);
+        kept->reason.len = size;
+
+        review->size += size;
+        reviews->bytes += size;
+    }
+
+    kept->decision = ruling->decision;
+    review->decided = ngx_current_msec;
+
+    ngx_http_k8s_metrics_review_evict(reviews);
+
+    return;
+
+forget:
+
+    ngx_http_k8s_metrics_review_delete(reviews, review);
 }

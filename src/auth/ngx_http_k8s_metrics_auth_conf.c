@@ -47,6 +47,8 @@ ngx_http_k8s_metrics_auth_srv_conf_init(
     conf->group_headers = NGX_CONF_UNSET_PTR;
     conf->extra_prefixes = NGX_CONF_UNSET_PTR;
     conf->always_allow_paths = NGX_CONF_UNSET_PTR;
+    conf->token_audiences = NGX_CONF_UNSET_PTR;
+    conf->token_ttl = NGX_CONF_UNSET_MSEC;
     conf->allow_ttl = NGX_CONF_UNSET_MSEC;
     conf->deny_ttl = NGX_CONF_UNSET_MSEC;
     conf->anonymous = NGX_CONF_UNSET;
@@ -66,6 +68,10 @@ ngx_http_k8s_metrics_auth_srv_conf_merge(ngx_conf_t *cf,
 
     ngx_conf_merge_ptr_value(conf->always_allow_paths,
                              prev->always_allow_paths, NULL);
+    ngx_conf_merge_ptr_value(conf->token_audiences, prev->token_audiences,
+                             NULL);
+    ngx_conf_merge_msec_value(conf->token_ttl, prev->token_ttl,
+                              NGX_HTTP_K8S_METRICS_DEFAULT_TTL);
     ngx_conf_merge_msec_value(conf->allow_ttl, prev->allow_ttl,
                               NGX_HTTP_K8S_METRICS_DEFAULT_TTL);
     ngx_conf_merge_msec_value(conf->deny_ttl, prev->deny_ttl,
@@ -414,4 +420,24 @@ ngx_http_k8s_metrics_auth_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_k8s_metrics_auth_token_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    char        *rc;
+    ngx_msec_t  *ttl;
+
+    rc = ngx_conf_set_msec_slot(cf, cmd, conf);
+
+    if (rc != NGX_CONF_OK) {
+        return rc;
+    }
+
+    ttl = (ngx_msec_t *) ((u_char *) conf + cmd->offset);
+
+    return (*ttl > NGX_HTTP_K8S_METRICS_MAX_TTL) ? "has a time over a day"
+                                                 : NGX_CONF_OK;
 }

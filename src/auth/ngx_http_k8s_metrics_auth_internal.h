@@ -53,18 +53,62 @@ typedef enum {
 } ngx_http_k8s_metrics_decision_e;
 
 
+/* What a review said. */
+typedef struct {
+    ngx_http_k8s_metrics_decision_e         decision;
+    ngx_str_t                               reason;
+    ngx_http_k8s_metrics_identity_t        *identity;   /* of a token */
+    unsigned                                keep:1;     /* may be kept */
+} ngx_http_k8s_metrics_ruling_t;
+
+/* What the API server is asked: access reviews, token reviews. */
+typedef struct {
+    const char                             *what;       /* "a token review" */
+    const char                             *hint;       /* at a 403 */
+    ngx_str_t                               uri;
+
+    /* Reads what "question" was answered with into pool memory. */
+    void  (*read)(ngx_pool_t *pool, const ngx_str_t *question,
+                  const ngx_str_t *json,
+                  ngx_http_k8s_metrics_ruling_t *ruling);
+} ngx_http_k8s_metrics_review_kind_t;
+
 /* One question and its answer; heap memory of the worker's cache. */
 typedef struct {
-    ngx_str_node_t                    sn;       /* key: the question */
-    ngx_queue_t                       lru;      /* not while it is pending */
-    ngx_queue_t                       waiters;
-    size_t                            size;
-    ngx_msec_t                        decided;
-    ngx_http_k8s_metrics_decision_e   decision;
-    ngx_str_t                         reason;
-    unsigned                          pending:1;
-    unsigned                          keep:1;   /* may be kept */
+    ngx_str_node_t                          sn;         /* key */
+    ngx_queue_t                             lru;        /* not while pending */
+    ngx_queue_t                             waiters;
+    size_t                                  size;
+    ngx_msec_t                              decided;
+    ngx_http_k8s_metrics_ruling_t           ruling;     /* heap memory */
+    unsigned                                pending:1;
 } ngx_http_k8s_metrics_review_t;
+
+/* All of a kind that a worker knows and asks. */
+typedef struct {
+    const ngx_http_k8s_metrics_review_kind_t
+                                           *kind;
+    ngx_http_k8s_metrics_auth_t            *auth;
+    ngx_rbtree_t                            tree;
+    ngx_rbtree_node_t                       sentinel;
+    ngx_queue_t                             lru;
+    ngx_uint_t                              n;
+    size_t                                  bytes;
+    ngx_uint_t                              npending;   /* of n */
+    ngx_uint_t                              max_pending;
+    ngx_http_k8s_metrics_limit_t            log_failed;
+} ngx_http_k8s_metrics_reviews_t;
+
+/* A question, as it is put. */
+typedef struct {
+    ngx_str_t                               key;
+    ngx_str_t                               body;       /* wiped when sent */
+    ngx_msec_t                              allow_ttl;
+    ngx_msec_t                              deny_ttl;
+} ngx_http_k8s_metrics_question_t;
+
+
+#define NGX_HTTP_K8S_METRICS_TOKEN_SECRET  32
 
 
 struct ngx_http_k8s_metrics_auth_s {
@@ -78,16 +122,13 @@ struct ngx_http_k8s_metrics_auth_s {
     ngx_http_k8s_metrics_auth_settings_t    settings;
     unsigned                                known:1;
 
-    ngx_rbtree_t                            reviews;
-    ngx_rbtree_node_t                       sentinel;
-    ngx_queue_t                             lru;
-    ngx_uint_t                              nreviews;
-    size_t                                  bytes;
-    ngx_uint_t                              npending;   /* of nreviews */
-    ngx_uint_t                              max_pending;
+    ngx_http_k8s_metrics_reviews_t          access;
+    ngx_http_k8s_metrics_reviews_t          tokens;
+
+    /* of the hashes that tokens are known by; another in each worker */
+    u_char                secret[NGX_HTTP_K8S_METRICS_TOKEN_SECRET];
 
     ngx_http_k8s_metrics_limit_t            log_refused;
-    ngx_http_k8s_metrics_limit_t            log_failed;
 };
 
 
@@ -95,12 +136,14 @@ struct ngx_http_k8s_metrics_auth_s {
 typedef struct {
     ngx_http_request_t                *request;
     ngx_http_k8s_metrics_identity_t    identity;
-    ngx_queue_t                        queue;
-    ngx_http_k8s_metrics_decision_e    decision;
-    ngx_str_t                          reason;
+    ngx_queue_t                        queue;       /* of those who wait */
+    ngx_http_k8s_metrics_decision_e    decision;    /* of the last review */
+    ngx_str_t                          reason;      /* why; pool memory */
     ngx_uint_t                         refused;     /* status, or 0 */
     const char                        *message;     /* with it */
     unsigned                           waiting:1;
+    unsigned                           failed:1;    /* a credential did */
+    unsigned                           token:1;     /* waits for its review */
     unsigned                           authorized:1;
 } ngx_http_k8s_metrics_auth_ctx_t;
 
@@ -167,21 +210,31 @@ ngx_int_t ngx_http_k8s_metrics_requestheader_identity(ngx_http_request_t *r,
 /*
  * Takes the headers that could name somebody, by the names in force and the
  * usual ones, with "-" or "_", out of the request: what stands behind (a
- * proxied application) may not take them for the identity.  NGX_OK, NGX_ERROR.
+ * proxied application) may not take them for the identity.  With "token" the
+ * bearer token goes, too.  NGX_OK, NGX_ERROR.
  */
 ngx_int_t ngx_http_k8s_metrics_requestheader_strip(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_requestheader_t *rh);
+    const ngx_http_k8s_metrics_requestheader_t *rh, ngx_uint_t token);
 
 /*
- * NGX_OK with the identity, or an HTTP status: 401 (why is logged), 421, 503,
- * 403 for impersonation, 400 for more extra keys than are taken, 500 without
- * memory.  Headers that could name somebody are taken out of the request
- * when it is NGX_OK.
+ * Every authenticator in turn (k8s.io/apiserver's union): NGX_OK with
+ * ctx->identity, NGX_AGAIN when ctx waits for a token's review and its request
+ * will be run on, then with ngx_http_k8s_metrics_authenticate_token(), or an
+ * HTTP status: 401 (ctx->reason says why), 421, 429, 503, 403 for
+ * impersonation, 400 for more extra keys than are taken, 500 without memory.
+ * Headers that could name somebody, and the token that was believed, are taken
+ * out of the request when it is NGX_OK.
  */
 ngx_int_t ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
-    ngx_http_k8s_metrics_identity_t *identity);
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+
+/* Goes on when the token's review has ended.  Returns as above. */
+ngx_int_t ngx_http_k8s_metrics_authenticate_token(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
 
 /*
  * 1 when a line may be logged, of which "max" fit into a minute; how many of
@@ -191,36 +244,68 @@ ngx_uint_t ngx_http_k8s_metrics_auth_may_log(ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_limit_t *limit, ngx_uint_t max, const char *what);
 
 
-/* --- may they (auth_cache.c, auth_review.c) ---------------------------- */
+/* --- reviews (auth_cache.c, auth_review.c) ----------------------------- */
+
+void ngx_http_k8s_metrics_reviews_init(ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_auth_t *auth,
+    const ngx_http_k8s_metrics_review_kind_t *kind, ngx_uint_t max_pending);
+
+/*
+ * Asks: NGX_OK when the ruling is in ctx at once (decision, reason, of a
+ * token the identity), NGX_AGAIN when ctx waits and its request will be run
+ * on, NGX_BUSY when too many reviews are under way, NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_review_ask(
+    ngx_http_k8s_metrics_reviews_t *reviews,
+    const ngx_http_k8s_metrics_question_t *question,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+
+/* Starts the request for a pending entry; copies "body".  NGX_OK, NGX_ERROR. */
+ngx_int_t ngx_http_k8s_metrics_review_start(
+    ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_review_t *review, const ngx_str_t *body);
+
+/* The answer is there: kept, and everybody who waits goes on. */
+void ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_review_t *review,
+    const ngx_http_k8s_metrics_ruling_t *ruling);
+
+/* Runs a parked request's phases again (auth_access.c). */
+void ngx_http_k8s_metrics_auth_resume(ngx_http_k8s_metrics_auth_ctx_t *ctx);
+
+
+/* --- what is asked (auth_access_review.c, auth_token_review.c) --------- */
+
+extern const ngx_http_k8s_metrics_review_kind_t
+    ngx_http_k8s_metrics_access_review;
+extern const ngx_http_k8s_metrics_review_kind_t
+    ngx_http_k8s_metrics_token_review;
 
 /*
  * The question as a SubjectAccessReview document, pool memory.  NGX_OK or
  * NGX_ERROR.
  */
-ngx_int_t ngx_http_k8s_metrics_review_question(ngx_pool_t *pool,
+ngx_int_t ngx_http_k8s_metrics_access_question(ngx_pool_t *pool,
     const ngx_http_k8s_metrics_identity_t *identity,
     const ngx_http_k8s_metrics_attrs_t *attrs, ngx_str_t *json);
 
 /*
- * Asks: NGX_OK when the decision is in ctx at once, NGX_AGAIN when ctx waits
- * and its request will be run on, NGX_BUSY when too many reviews are under
- * way, NGX_ERROR.
+ * The token of "Authorization: Bearer" (RFC 6750; as k8s.io/apiserver's
+ * bearertoken reads it), a view.  NGX_OK, NGX_DECLINED when there is none,
+ * NGX_ABORT when it is none that could be believed.
  */
-ngx_int_t ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_str_t *question,
-    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+ngx_int_t ngx_http_k8s_metrics_token(ngx_http_request_t *r, ngx_str_t *token);
 
-/* Starts the request for a pending entry.  NGX_OK or NGX_ERROR. */
-ngx_int_t ngx_http_k8s_metrics_review_start(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_review_t *review);
+/*
+ * A TokenReview of the token, and the keyed hash that it is known by; pool
+ * memory.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_token_question(ngx_pool_t *pool,
+    ngx_http_k8s_metrics_auth_t *auth, const ngx_array_t *audiences,
+    const ngx_str_t *token, ngx_http_k8s_metrics_question_t *question);
 
-/* The answer is there: kept, and everybody who waits goes on. */
-void ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_review_t *review,
-    ngx_http_k8s_metrics_decision_e decision, ngx_str_t *reason);
-
-/* Runs a parked request's phases again (auth_access.c). */
-void ngx_http_k8s_metrics_auth_resume(ngx_http_k8s_metrics_auth_ctx_t *ctx);
+/* NGX_OK, or NGX_ERROR: there is no randomness to be had. */
+ngx_int_t ngx_http_k8s_metrics_token_init(ngx_http_k8s_metrics_auth_t *auth);
 
 
 #endif /* _NGX_HTTP_K8S_METRICS_AUTH_INTERNAL_H_INCLUDED_ */

@@ -24,7 +24,8 @@ static ngx_int_t ngx_http_k8s_metrics_header_all(ngx_http_request_t *r,
 static ngx_int_t ngx_http_k8s_metrics_header_extra(ngx_http_request_t *r,
     ngx_array_t *prefixes, ngx_http_k8s_metrics_identity_t *identity);
 static ngx_uint_t ngx_http_k8s_metrics_header_of_identity(
-    const ngx_http_k8s_metrics_requestheader_t *rh, const ngx_table_elt_t *h);
+    const ngx_http_k8s_metrics_requestheader_t *rh, const ngx_table_elt_t *h,
+    ngx_uint_t token);
 static ngx_uint_t ngx_http_k8s_metrics_header_spells(const ngx_array_t *names,
     const ngx_table_elt_t *h, ngx_uint_t prefix);
 static ngx_int_t ngx_http_k8s_metrics_extra_add(ngx_pool_t *pool,
@@ -400,7 +401,7 @@ ngx_http_k8s_metrics_extra_key(ngx_pool_t *pool, const u_char *p, size_t len,
 
 ngx_int_t
 ngx_http_k8s_metrics_requestheader_strip(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_requestheader_t *rh)
+    const ngx_http_k8s_metrics_requestheader_t *rh, ngx_uint_t token)
 {
     ngx_uint_t        i, found;
     ngx_list_t        kept;
@@ -414,7 +415,7 @@ ngx_http_k8s_metrics_requestheader_strip(ngx_http_request_t *r,
     while (!found
            && (h = ngx_http_k8s_metrics_header_next(&part, &i)) != NULL)
     {
-        found = ngx_http_k8s_metrics_header_of_identity(rh, h);
+        found = ngx_http_k8s_metrics_header_of_identity(rh, h, token);
     }
 
     if (!found) {
@@ -430,7 +431,7 @@ ngx_http_k8s_metrics_requestheader_strip(ngx_http_request_t *r,
 
     while ((h = ngx_http_k8s_metrics_header_next(&part, &i)) != NULL) {
 
-        if (ngx_http_k8s_metrics_header_of_identity(rh, h)) {
+        if (ngx_http_k8s_metrics_header_of_identity(rh, h, token)) {
             continue;
         }
 
@@ -440,6 +441,10 @@ ngx_http_k8s_metrics_requestheader_strip(ngx_http_request_t *r,
         }
 
         *copy = *h;
+    }
+
+    if (token) {
+        r->headers_in.authorization = NULL;
     }
 
     r->headers_in.headers = kept;
@@ -454,8 +459,10 @@ ngx_http_k8s_metrics_requestheader_strip(ngx_http_request_t *r,
 
 static ngx_uint_t
 ngx_http_k8s_metrics_header_of_identity(
-    const ngx_http_k8s_metrics_requestheader_t *rh, const ngx_table_elt_t *h)
+    const ngx_http_k8s_metrics_requestheader_t *rh, const ngx_table_elt_t *h,
+    ngx_uint_t token)
 {
+    static ngx_str_t    authorization = ngx_string("Authorization");
     static ngx_str_t    names[] = {
         ngx_string("X-Remote-User"),
         ngx_string("X-Remote-Uid"),
@@ -464,6 +471,12 @@ ngx_http_k8s_metrics_header_of_identity(
     static ngx_str_t    extra = ngx_string("X-Remote-Extra-");
     static ngx_array_t  usual = { names, 3, sizeof(ngx_str_t), 3, NULL };
     static ngx_array_t  prefix = { &extra, 1, sizeof(ngx_str_t), 1, NULL };
+    static ngx_array_t  bearer = { &authorization, 1, sizeof(ngx_str_t), 1,
+                                   NULL };
+
+    if (token && ngx_http_k8s_metrics_header_spells(&bearer, h, 0)) {
+        return 1;
+    }
 
     return ngx_http_k8s_metrics_header_spells(&usual, h, 0)
            || ngx_http_k8s_metrics_header_spells(&prefix, h, 1)

@@ -9,21 +9,14 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
-#include <cjson/cJSON.h>
-
 #include "ngx_http_k8s_metrics_auth_internal.h"
-#include "ngx_http_k8s_metrics_json.h"
 
-
-#define NGX_HTTP_K8S_METRICS_REVIEW_URI                                       \
-    "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 #define NGX_HTTP_K8S_METRICS_REVIEW_DEADLINE  10000
 #define NGX_HTTP_K8S_METRICS_REVIEW_PAUSE     250     /* then doubled */
 #define NGX_HTTP_K8S_METRICS_REVIEW_LINES     1       /* a minute */
 #define NGX_HTTP_K8S_METRICS_REVIEW_SIZE      1024
-#define NGX_HTTP_K8S_METRICS_REVIEW_MAX       (2 * 1024 * 1024)
-#define NGX_HTTP_K8S_METRICS_ANSWER_MORE      (64 * 1024)
+#define NGX_HTTP_K8S_METRICS_REVIEW_MORE      (64 * 1024)
 
 
 /* One review under way; heap memory, freed at its end. */
@@ -32,8 +25,10 @@ typedef struct {
     void                              *dummy[2];
     ngx_socket_t                       fd;      /* where the debug log of a
                                                    timer reads it */
-    ngx_http_k8s_metrics_auth_t       *auth;
+    ngx_http_k8s_metrics_reviews_t    *reviews;
     ngx_http_k8s_metrics_review_t     *review;
+    ngx_log_t                         *log;
+    ngx_str_t                          body;    /* behind this; wiped */
     ngx_event_t                        timer;
     ngx_msec_t                         deadline;
     ngx_msec_t                         pause;
@@ -42,14 +37,6 @@ typedef struct {
 } ngx_http_k8s_metrics_asking_t;
 
 
-static void ngx_http_k8s_metrics_review_resource(
-    ngx_http_k8s_metrics_json_t *w, const ngx_http_k8s_metrics_attrs_t *attrs);
-static void ngx_http_k8s_metrics_review_selector(
-    ngx_http_k8s_metrics_json_t *w,
-    const ngx_http_k8s_metrics_selector_t *selector);
-static void ngx_http_k8s_metrics_review_subject(
-    ngx_http_k8s_metrics_json_t *w,
-    const ngx_http_k8s_metrics_identity_t *identity);
 static ngx_int_t ngx_http_k8s_metrics_review_try(
     ngx_http_k8s_metrics_asking_t *a);
 static void ngx_http_k8s_metrics_review_again(ngx_event_t *ev);
@@ -59,15 +46,16 @@ static ngx_int_t ngx_http_k8s_metrics_review_body(void *data, u_char *p,
     size_t len);
 static void ngx_http_k8s_metrics_review_answered(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res);
+static void ngx_http_k8s_metrics_review_read(ngx_http_k8s_metrics_asking_t *a,
+    ngx_http_k8s_metrics_ruling_t *ruling);
 static void ngx_http_k8s_metrics_review_log(ngx_http_k8s_metrics_asking_t *a,
     ngx_int_t rc, ngx_http_k8s_metrics_response_t *res);
 static ngx_uint_t ngx_http_k8s_metrics_review_may_log(
     ngx_http_k8s_metrics_asking_t *a);
-static ngx_http_k8s_metrics_decision_e ngx_http_k8s_metrics_review_read(
-    ngx_http_k8s_metrics_asking_t *a, ngx_str_t *reason);
 static void ngx_http_k8s_metrics_review_finish(
-    ngx_http_k8s_metrics_asking_t *a, ngx_http_k8s_metrics_decision_e decision,
-    ngx_str_t *reason);
+    ngx_http_k8s_metrics_asking_t *a,
+    const ngx_http_k8s_metrics_ruling_t *ruling);
+static void ngx_http_k8s_metrics_review_free(ngx_http_k8s_metrics_asking_t *a);
 
 
 static const ngx_http_k8s_metrics_fetch_handlers_t
@@ -80,219 +68,41 @@ static const ngx_http_k8s_metrics_fetch_handlers_t
 
 
 ngx_int_t
-ngx_http_k8s_metrics_review_question(ngx_pool_t *pool,
-    const ngx_http_k8s_metrics_identity_t *identity,
-    const ngx_http_k8s_metrics_attrs_t *attrs, ngx_str_t *json)
+ngx_http_k8s_metrics_review_start(ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_http_k8s_metrics_review_t *review, const ngx_str_t *body)
 {
-    ngx_http_k8s_metrics_out_t   out;
-    ngx_http_k8s_metrics_json_t  w;
-
-    if (ngx_http_k8s_metrics_out_create(&out, pool,
-                                        NGX_HTTP_K8S_METRICS_REVIEW_SIZE,
-                                        NGX_HTTP_K8S_METRICS_REVIEW_MAX)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_http_k8s_metrics_json_init(&w, &out, 0);
-
-    ngx_http_k8s_metrics_json_object(&w);
-    ngx_http_k8s_metrics_json_key(&w, "apiVersion");
-    ngx_http_k8s_metrics_json_lit(&w, "authorization.k8s.io/v1");
-    ngx_http_k8s_metrics_json_key(&w, "kind");
-    ngx_http_k8s_metrics_json_lit(&w, "SubjectAccessReview");
-    ngx_http_k8s_metrics_json_key(&w, "spec");
-    ngx_http_k8s_metrics_json_object(&w);
-
-    if (attrs->resource_request) {
-        ngx_http_k8s_metrics_review_resource(&w, attrs);
-
-    } else {
-        ngx_http_k8s_metrics_json_key(&w, "nonResourceAttributes");
-        ngx_http_k8s_metrics_json_object(&w);
-        ngx_http_k8s_metrics_json_member(&w, "path", &attrs->path);
-        ngx_http_k8s_metrics_json_member(&w, "verb", &attrs->verb);
-        ngx_http_k8s_metrics_json_object_end(&w);
-    }
-
-    ngx_http_k8s_metrics_review_subject(&w, identity);
-
-    ngx_http_k8s_metrics_json_object_end(&w);
-    ngx_http_k8s_metrics_json_object_end(&w);
-
-    if (out.overflow) {
-        return NGX_ERROR;
-    }
-
-    json->data = out.start;
-    json->len = ngx_http_k8s_metrics_out_len(&out);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_k8s_metrics_review_resource(ngx_http_k8s_metrics_json_t *w,
-    const ngx_http_k8s_metrics_attrs_t *attrs)
-{
-    ngx_http_k8s_metrics_json_key(w, "resourceAttributes");
-    ngx_http_k8s_metrics_json_object(w);
-
-    ngx_http_k8s_metrics_json_member(w, "namespace", &attrs->ns);
-    ngx_http_k8s_metrics_json_member(w, "verb", &attrs->verb);
-    ngx_http_k8s_metrics_json_member(w, "group", &attrs->group);
-    ngx_http_k8s_metrics_json_member(w, "version", &attrs->version);
-    ngx_http_k8s_metrics_json_member(w, "resource", &attrs->resource);
-    ngx_http_k8s_metrics_json_member(w, "subresource", &attrs->subresource);
-    ngx_http_k8s_metrics_json_member(w, "name", &attrs->name);
-
-    if (attrs->fields.nelts) {
-        ngx_http_k8s_metrics_json_key(w, "fieldSelector");
-        ngx_http_k8s_metrics_review_selector(w, &attrs->fields);
-    }
-
-    if (attrs->labels.nelts) {
-        ngx_http_k8s_metrics_json_key(w, "labelSelector");
-        ngx_http_k8s_metrics_review_selector(w, &attrs->labels);
-    }
-
-    ngx_http_k8s_metrics_json_object_end(w);
-}
-
-
-static void
-ngx_http_k8s_metrics_review_selector(ngx_http_k8s_metrics_json_t *w,
-    const ngx_http_k8s_metrics_selector_t *selector)
-{
-    ngx_str_t                            op;
-    ngx_uint_t                           i, n;
-    ngx_http_k8s_metrics_requirement_t  *req;
-
-    ngx_http_k8s_metrics_json_object(w);
-    ngx_http_k8s_metrics_json_key(w, "requirements");
-    ngx_http_k8s_metrics_json_array(w);
-
-    for (i = 0; i < selector->nelts; i++) {
-        req = &selector->elts[i];
-
-        switch (req->op) {
-
-        case NGX_HTTP_K8S_METRICS_OP_EQUALS:
-        case NGX_HTTP_K8S_METRICS_OP_IN:
-            ngx_str_set(&op, "In");
-            break;
-
-        case NGX_HTTP_K8S_METRICS_OP_NOT_EQUALS:
-        case NGX_HTTP_K8S_METRICS_OP_NOT_IN:
-            ngx_str_set(&op, "NotIn");
-            break;
-
-        case NGX_HTTP_K8S_METRICS_OP_EXISTS:
-            ngx_str_set(&op, "Exists");
-            break;
-
-        case NGX_HTTP_K8S_METRICS_OP_NOT_EXISTS:
-            ngx_str_set(&op, "DoesNotExist");
-            break;
-
-        default:
-            /* the review has no word for Gt and Lt: asked without them */
-            continue;
-        }
-
-        ngx_http_k8s_metrics_json_object(w);
-        ngx_http_k8s_metrics_json_member(w, "key", &req->key);
-        ngx_http_k8s_metrics_json_member(w, "operator", &op);
-
-        if (req->nvalues) {
-            ngx_http_k8s_metrics_json_key(w, "values");
-            ngx_http_k8s_metrics_json_array(w);
-
-            for (n = 0; n < req->nvalues; n++) {
-                ngx_http_k8s_metrics_json_string(w, &req->values[n]);
-            }
-
-            ngx_http_k8s_metrics_json_array_end(w);
-        }
-
-        ngx_http_k8s_metrics_json_object_end(w);
-    }
-
-    ngx_http_k8s_metrics_json_array_end(w);
-    ngx_http_k8s_metrics_json_object_end(w);
-}
-
-
-static void
-ngx_http_k8s_metrics_review_subject(ngx_http_k8s_metrics_json_t *w,
-    const ngx_http_k8s_metrics_identity_t *identity)
-{
-    ngx_uint_t  i, n;
-
-    ngx_http_k8s_metrics_json_member(w, "user", &identity->user);
-
-    if (identity->uid.len) {
-        ngx_http_k8s_metrics_json_member(w, "uid", &identity->uid);
-    }
-
-    ngx_http_k8s_metrics_json_key(w, "groups");
-    ngx_http_k8s_metrics_json_array(w);
-
-    for (i = 0; i < identity->ngroups; i++) {
-        ngx_http_k8s_metrics_json_string(w, &identity->groups[i]);
-    }
-
-    ngx_http_k8s_metrics_json_array_end(w);
-
-    if (identity->nextra == 0) {
-        return;
-    }
-
-    ngx_http_k8s_metrics_json_key(w, "extra");
-    ngx_http_k8s_metrics_json_object(w);
-
-    for (i = 0; i < identity->nextra; i++) {
-        ngx_http_k8s_metrics_json_key_str(w, &identity->extra[i].key);
-        ngx_http_k8s_metrics_json_array(w);
-
-        for (n = 0; n < identity->extra[i].nvalues; n++) {
-            ngx_http_k8s_metrics_json_string(w,
-                                             &identity->extra[i].values[n]);
-        }
-
-        ngx_http_k8s_metrics_json_array_end(w);
-    }
-
-    ngx_http_k8s_metrics_json_object_end(w);
-}
-
-
-ngx_int_t
-ngx_http_k8s_metrics_review_start(ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_review_t *review)
-{
+    ngx_log_t                      *log;
     ngx_http_k8s_metrics_asking_t  *a;
 
-    a = ngx_calloc(sizeof(ngx_http_k8s_metrics_asking_t), auth->log);
+    log = reviews->auth->log;
+
+    a = ngx_alloc(sizeof(ngx_http_k8s_metrics_asking_t) + body->len, log);
     if (a == NULL) {
         return NGX_ERROR;
     }
 
+    ngx_memzero(a, sizeof(ngx_http_k8s_metrics_asking_t));
+
     a->fd = (ngx_socket_t) -1;
-    a->auth = auth;
+    a->reviews = reviews;
     a->review = review;
+    a->log = log;
+
+    a->body.data = (u_char *) &a[1];
+    a->body.len = body->len;
+    ngx_memcpy(a->body.data, body->data, body->len);
+
     a->deadline = ngx_current_msec + NGX_HTTP_K8S_METRICS_REVIEW_DEADLINE;
     a->pause = NGX_HTTP_K8S_METRICS_REVIEW_PAUSE;
 
     /* not cancelable: a client waits for it, the worker may not leave before */
 
     a->timer.data = a;
-    a->timer.log = auth->log;
+    a->timer.log = log;
     a->timer.handler = ngx_http_k8s_metrics_review_again;
 
     if (ngx_http_k8s_metrics_review_try(a) != NGX_OK) {
-        ngx_free(a);
+        ngx_http_k8s_metrics_review_free(a);
         return NGX_ERROR;
     }
 
@@ -308,9 +118,9 @@ ngx_http_k8s_metrics_review_try(ngx_http_k8s_metrics_asking_t *a)
 
     /* the answer holds the question again, with other escapes */
 
-    max = 6 * a->review->sn.str.len + NGX_HTTP_K8S_METRICS_ANSWER_MORE;
+    max = 6 * a->body.len + NGX_HTTP_K8S_METRICS_REVIEW_MORE;
 
-    a->pool = ngx_create_pool(1024, a->auth->log);
+    a->pool = ngx_create_pool(1024, a->log);
     if (a->pool == NULL) {
         return NGX_ERROR;
     }
@@ -325,11 +135,11 @@ ngx_http_k8s_metrics_review_try(ngx_http_k8s_metrics_asking_t *a)
     ngx_memzero(&fc, sizeof(ngx_http_k8s_metrics_fetch_conf_t));
 
     ngx_str_set(&fc.method, "POST");
-    ngx_str_set(&fc.uri, NGX_HTTP_K8S_METRICS_REVIEW_URI);
+    fc.uri = a->reviews->kind->uri;
     ngx_str_set(&fc.headers, "Content-Type: application/json\r\n"
                              "Accept: application/json\r\n");
 
-    fc.body = a->review->sn.str;
+    fc.body = a->body;
     fc.deadline = a->deadline - ngx_current_msec;
     fc.connect_timeout = fc.deadline;
     fc.read_timeout = fc.deadline;
@@ -337,7 +147,9 @@ ngx_http_k8s_metrics_review_try(ngx_http_k8s_metrics_asking_t *a)
     fc.handlers = &ngx_http_k8s_metrics_review_handlers;
     fc.data = a;
 
-    if (ngx_http_k8s_metrics_kube_fetch(a->auth->client, &fc, a->auth->log)) {
+    if (ngx_http_k8s_metrics_kube_fetch(a->reviews->auth->client, &fc, a->log)
+        != NULL)
+    {
         return NGX_OK;
     }
 
@@ -355,13 +167,8 @@ ngx_http_k8s_metrics_review_again(ngx_event_t *ev)
 {
     ngx_http_k8s_metrics_asking_t *a = ev->data;
 
-    ngx_str_t  reason;
-
     if (ngx_http_k8s_metrics_review_try(a) != NGX_OK) {
-        ngx_str_set(&reason, "no request could be started");
-        ngx_http_k8s_metrics_review_finish(a,
-                                   NGX_HTTP_K8S_METRICS_REVIEW_FAILED,
-                                   &reason);
+        ngx_http_k8s_metrics_review_finish(a, NULL);
     }
 }
 
@@ -391,16 +198,15 @@ ngx_http_k8s_metrics_review_answered(void *data, ngx_int_t rc,
 {
     ngx_http_k8s_metrics_asking_t *a = data;
 
-    ngx_str_t                        reason;
-    ngx_msec_t                       pause;
-    ngx_uint_t                       too_large;
-    ngx_http_k8s_metrics_decision_e  decision;
+    ngx_msec_t                     pause;
+    ngx_uint_t                     too_large;
+    ngx_http_k8s_metrics_ruling_t  ruling;
 
     if (rc == NGX_OK
         && (res->status == NGX_HTTP_CREATED || res->status == NGX_HTTP_OK))
     {
-        decision = ngx_http_k8s_metrics_review_read(a, &reason);
-        ngx_http_k8s_metrics_review_finish(a, decision, &reason);
+        ngx_http_k8s_metrics_review_read(a, &ruling);
+        ngx_http_k8s_metrics_review_finish(a, &ruling);
         return;
     }
 
@@ -433,9 +239,31 @@ ngx_http_k8s_metrics_review_answered(void *data, ngx_int_t rc,
 
     ngx_http_k8s_metrics_review_log(a, rc, res);
 
-    ngx_str_set(&reason, "");
-    ngx_http_k8s_metrics_review_finish(a, NGX_HTTP_K8S_METRICS_REVIEW_FAILED,
-                                       &reason);
+    ngx_http_k8s_metrics_review_finish(a, NULL);
+}
+
+
+static void
+ngx_http_k8s_metrics_review_read(ngx_http_k8s_metrics_asking_t *a,
+    ngx_http_k8s_metrics_ruling_t *ruling)
+{
+    ngx_str_t  json;
+
+    ngx_memzero(ruling, sizeof(ngx_http_k8s_metrics_ruling_t));
+    ruling->decision = NGX_HTTP_K8S_METRICS_REVIEW_FAILED;
+
+    json.data = a->answer.start;
+    json.len = ngx_http_k8s_metrics_out_len(&a->answer);
+
+    a->reviews->kind->read(a->pool, &a->body, &json, ruling);
+
+    if (ruling->decision == NGX_HTTP_K8S_METRICS_REVIEW_FAILED
+        && ngx_http_k8s_metrics_review_may_log(a))
+    {
+        ngx_log_error(NGX_LOG_ERR, a->log, 0,
+                      "k8s_metrics: %s failed: the answer is no review",
+                      a->reviews->kind->what);
+    }
 }
 
 
@@ -443,127 +271,90 @@ static void
 ngx_http_k8s_metrics_review_log(ngx_http_k8s_metrics_asking_t *a, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res)
 {
-    const char  *error;
+    const char  *what, *colon, *error;
 
     if (!ngx_http_k8s_metrics_review_may_log(a)) {
         return;
     }
 
+    what = a->reviews->kind->what;
+
     if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, a->auth->log, 0,
-                      "k8s_metrics: an access review failed: %s", res->error);
+        ngx_log_error(NGX_LOG_ERR, a->log, 0,
+                      "k8s_metrics: %s failed: %s", what,
+                      res->error);
         return;
     }
+
+    colon = ": ";
 
     switch (res->status) {
 
     case NGX_HTTP_UNAUTHORIZED:
-        error = ": our credentials are refused";
+        error = "our credentials are refused";
         break;
 
     case NGX_HTTP_FORBIDDEN:
-        error = ": is our service account bound to the ClusterRole "
-                "system:auth-delegator?";
+        error = a->reviews->kind->hint;
         break;
 
     default:
+        colon = "";
         error = "";
     }
 
-    ngx_log_error(NGX_LOG_ERR, a->auth->log, 0,
-                  "k8s_metrics: an access review failed: status %ui%s",
-                  res->status, error);
+    ngx_log_error(NGX_LOG_ERR, a->log, 0,
+                  "k8s_metrics: %s failed: status %ui%s%s", what,
+                  res->status, colon, error);
 }
 
 
 static ngx_uint_t
 ngx_http_k8s_metrics_review_may_log(ngx_http_k8s_metrics_asking_t *a)
 {
-    return ngx_http_k8s_metrics_auth_may_log(a->auth, &a->auth->log_failed,
+    return ngx_http_k8s_metrics_auth_may_log(a->reviews->auth,
+                                             &a->reviews->log_failed,
                                              NGX_HTTP_K8S_METRICS_REVIEW_LINES,
-                                             "failed access reviews");
+                                             "failed reviews");
 }
 
 
-static ngx_http_k8s_metrics_decision_e
-ngx_http_k8s_metrics_review_read(ngx_http_k8s_metrics_asking_t *a,
-    ngx_str_t *reason)
-{
-    cJSON                            *doc, *status, *text;
-    ngx_uint_t                        allowed, denied;
-    ngx_http_k8s_metrics_decision_e   decision;
-
-    ngx_str_null(reason);
-
-    doc = cJSON_ParseWithLength((char *) a->answer.start,
-                                ngx_http_k8s_metrics_out_len(&a->answer));
-
-    status = cJSON_GetObjectItemCaseSensitive(doc, "status");
-
-    decision = NGX_HTTP_K8S_METRICS_REVIEW_FAILED;
-
-    if (!cJSON_IsObject(status)) {
-        goto done;
-    }
-
-    allowed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status,
-                                                            "allowed"));
-    denied = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status, "denied"));
-
-    if (allowed && denied) {
-        goto done;
-    }
-
-    decision = allowed ? NGX_HTTP_K8S_METRICS_ALLOWED
-                       : NGX_HTTP_K8S_METRICS_DENIED;
-
-    text = cJSON_GetObjectItemCaseSensitive(status, "reason");
-
-    if (cJSON_IsString(text)) {
-        reason->len = ngx_strlen(text->valuestring);
-        reason->data = ngx_pnalloc(a->pool, reason->len + 1);
-
-        if (reason->data == NULL) {
-            reason->len = 0;
-
-        } else {
-            ngx_memcpy(reason->data, text->valuestring, reason->len);
-        }
-    }
-
-done:
-
-    cJSON_Delete(doc);
-
-    if (decision == NGX_HTTP_K8S_METRICS_REVIEW_FAILED
-        && ngx_http_k8s_metrics_review_may_log(a))
-    {
-        ngx_log_error(NGX_LOG_ERR, a->auth->log, 0,
-                      "k8s_metrics: an access review failed: the answer is no "
-                      "review");
-    }
-
-    return decision;
-}
-
+/* Without a ruling it has failed. */
 
 static void
 ngx_http_k8s_metrics_review_finish(ngx_http_k8s_metrics_asking_t *a,
-    ngx_http_k8s_metrics_decision_e decision, ngx_str_t *reason)
+    const ngx_http_k8s_metrics_ruling_t *ruling)
 {
-    ngx_pool_t                     *pool;
-    ngx_http_k8s_metrics_auth_t    *auth;
-    ngx_http_k8s_metrics_review_t  *review;
+    ngx_pool_t                      *pool;
+    ngx_http_k8s_metrics_ruling_t    failed;
+    ngx_http_k8s_metrics_review_t   *review;
+    ngx_http_k8s_metrics_reviews_t  *reviews;
 
-    auth = a->auth;
+    reviews = a->reviews;
     review = a->review;
     pool = a->pool;
 
-    ngx_free(a);
+    ngx_http_k8s_metrics_review_free(a);
 
-    ngx_http_k8s_metrics_review_done(auth, review, decision, reason);
+    if (ruling == NULL) {
+        ngx_memzero(&failed, sizeof(ngx_http_k8s_metrics_ruling_t));
+        failed.decision = NGX_HTTP_K8S_METRICS_REVIEW_FAILED;
+        ruling = &failed;
+    }
+
+    ngx_http_k8s_metrics_review_done(reviews, review, ruling);
 
     if (pool) {
         ngx_destroy_pool(pool);
     }
+}
+
+
+static void
+ngx_http_k8s_metrics_review_free(ngx_http_k8s_metrics_asking_t *a)
+{
+    /* a token may be in it */
+
+    ngx_explicit_memzero(a->body.data, a->body.len);
+    ngx_free(a);
 }

@@ -142,6 +142,7 @@ ngx_http_k8s_metrics_variable_method(ngx_http_request_t *r,
 
     static ngx_str_t                  front = ngx_string("requestheader");
     static ngx_str_t                  x509 = ngx_string("x509");
+    static ngx_str_t                  token = ngx_string("token");
     static ngx_str_t                  anonymous = ngx_string("anonymous");
 
     identity = ngx_http_k8s_metrics_identity(r);
@@ -159,6 +160,10 @@ ngx_http_k8s_metrics_variable_method(ngx_http_request_t *r,
 
     case NGX_HTTP_K8S_METRICS_BY_X509:
         s = &x509;
+        break;
+
+    case NGX_HTTP_K8S_METRICS_BY_TOKEN:
+        s = &token;
         break;
 
     default:

@@ -52,5 +52,21 @@ ngx_http_k8s_metrics_identity_t *ngx_http_k8s_metrics_identity(
 ngx_uint_t ngx_http_k8s_metrics_identity_in_group(
     const ngx_http_k8s_metrics_identity_t *identity, const ngx_str_t *group);
 
+/*
+ * A deep copy into one block of identity_size() bytes, aligned as of malloc;
+ * its groups have room for one more.
+ */
+size_t ngx_http_k8s_metrics_identity_size(
+    const ngx_http_k8s_metrics_identity_t *identity);
+ngx_http_k8s_metrics_identity_t *ngx_http_k8s_metrics_identity_copy(void *mem,
+    const ngx_http_k8s_metrics_identity_t *identity);
+
+/*
+ * 1 when a name, group or value of it holds a control character: shown to a
+ * proxied application it would be more than one header.
+ */
+ngx_uint_t ngx_http_k8s_metrics_identity_unsafe(
+    const ngx_http_k8s_metrics_identity_t *identity);
+
 
 #endif /* _NGX_HTTP_K8S_METRICS_IDENTITY_H_INCLUDED_ */

@@ -156,7 +156,7 @@ X-Remote-Group: system:masters
 
 
 
-=== a bearer token is 401, unless the certificate is good
+=== a bearer token that is not valid is 401, unless the certificate is good
 --- request eval
 ["GET /apis", "GET /apis", "GET /apis", "GET /apis", "GET /livez"]
 --- more_headers eval

@@ -499,3 +499,47 @@ qr/"k8s_metrics_client_ca".*No such file/
 --- must_die
 --- error_log
 "k8s_metrics_always_allow_paths"
+
+
+
+=== token ttl: no time
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_token_cache_ttl long;
+--- must_die
+--- error_log
+"k8s_metrics_token_cache_ttl" directive invalid value
+
+
+
+=== token ttl: over a day
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_token_cache_ttl 25h;
+--- must_die
+--- error_log
+"k8s_metrics_token_cache_ttl" directive has a time over a day
+
+
+
+=== token audiences: an empty one
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_token_audiences a "";
+--- must_die
+--- error_log
+"k8s_metrics_token_audiences" directive has an empty value
+
+
+
+=== tokens: inherited and replaced
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_token_cache_ttl 0;
+    k8s_metrics_token_audiences a b;
+--- config
+    k8s_metrics_token_cache_ttl 24h;
+    k8s_metrics_token_audiences c;
+    location / { empty_gif; }
+--- request
+GET /

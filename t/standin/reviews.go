@@ -24,6 +24,9 @@ type tokenUser struct {
 	Extra  map[string][]string `json:"extra"`
 	Error  string              `json:"error"`  // the review fails with it
 	Denied bool                `json:"denied"` // not authenticated, without an error
+
+	Audiences []string       `json:"audiences"` // that it is for; none: not told
+	Status    map[string]any `json:"status"`    // instead of all of this
 }
 
 type reviewSpec struct {
@@ -128,7 +131,10 @@ func (a *apiServer) accessReview(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (a *apiServer) tokenReview(rw http.ResponseWriter, r *http.Request) {
-	var spec struct{ Token string }
+	var spec struct {
+		Token     string
+		Audiences []string
+	}
 	out := reviewed(rw, r, &spec)
 	if out == nil {
 		return
@@ -139,6 +145,8 @@ func (a *apiServer) tokenReview(rw http.ResponseWriter, r *http.Request) {
 	a.f.mu.Unlock()
 	st := dict{"authenticated": ok && u.Error == "" && !u.Denied}
 	switch {
+	case ok && u.Status != nil:
+		st = u.Status
 	case ok && u.Denied:
 	case ok && u.Error != "":
 		st["error"] = u.Error
@@ -154,6 +162,9 @@ func (a *apiServer) tokenReview(rw http.ResponseWriter, r *http.Request) {
 			user["extra"] = u.Extra
 		}
 		st["user"] = user
+		if len(spec.Audiences) > 0 && len(u.Audiences) > 0 {
+			st["audiences"] = u.Audiences
+		}
 	default:
 		st["error"] = "invalid bearer token"
 	}
