@@ -180,6 +180,9 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
     { ngx_string("k8s_metrics_authorization_cache_ttl"),
       SRV(NGX_CONF_TAKE12, ngx_http_k8s_metrics_auth_ttl, auth) },
 
+    { ngx_string("k8s_metrics_max_inflight"),
+      SRV(NGX_CONF_TAKE1, ngx_conf_set_num_slot, auth.max_inflight) },
+
     { ngx_string("k8s_metrics_anonymous"),
       SRV(NGX_CONF_FLAG, ngx_conf_set_flag_slot, auth.anonymous) },
 

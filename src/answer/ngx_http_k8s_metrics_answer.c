@@ -244,7 +244,9 @@ ngx_http_k8s_metrics_answer_error(ngx_http_request_t *r, ngx_uint_t code,
     status.code = code;
     status.reason = ngx_http_k8s_metrics_status_reason(code);
 
-    if (code == NGX_HTTP_SERVICE_UNAVAILABLE) {
+    if (code == NGX_HTTP_SERVICE_UNAVAILABLE
+        || code == NGX_HTTP_TOO_MANY_REQUESTS)
+    {
         status.retry_after = 1;
     }
 

@@ -40,6 +40,7 @@ typedef struct {
     ngx_msec_t       token_ttl;                     /* 10 s */
     ngx_msec_t       allow_ttl;                     /* 10 s */
     ngx_msec_t       deny_ttl;                      /* 10 s */
+    ngx_uint_t       max_inflight;                  /* 400; 0: no limit */
     ngx_flag_t       anonymous;                     /* on */
     void            *state;     /* private: bundles loaded from the files */
 } ngx_http_k8s_metrics_auth_srv_conf_t;

@@ -20,12 +20,16 @@
 static ngx_http_k8s_metrics_auth_ctx_t *ngx_http_k8s_metrics_auth_find(
     ngx_http_request_t *r);
 static ngx_http_k8s_metrics_auth_ctx_t *ngx_http_k8s_metrics_auth_create(
-    ngx_http_request_t *r);
+    ngx_http_request_t *r, ngx_http_k8s_metrics_auth_t *auth);
 static void ngx_http_k8s_metrics_auth_cleanup(void *data);
 static ngx_uint_t ngx_http_k8s_metrics_always_allowed(
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     const ngx_http_k8s_metrics_attrs_t *attrs);
 static ngx_int_t ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_k8s_metrics_auth_count(
     ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
@@ -57,7 +61,7 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
     ctx = ngx_http_k8s_metrics_auth_find(r);
 
     if (ctx == NULL) {
-        ctx = ngx_http_k8s_metrics_auth_create(r);
+        ctx = ngx_http_k8s_metrics_auth_create(r, auth);
         if (ctx == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -176,7 +180,8 @@ ngx_http_k8s_metrics_auth_find(ngx_http_request_t *r)
 
 
 static ngx_http_k8s_metrics_auth_ctx_t *
-ngx_http_k8s_metrics_auth_create(ngx_http_request_t *r)
+ngx_http_k8s_metrics_auth_create(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth)
 {
     ngx_pool_cleanup_t               *cln;
     ngx_http_k8s_metrics_auth_ctx_t  *ctx;
@@ -191,6 +196,7 @@ ngx_http_k8s_metrics_auth_create(ngx_http_request_t *r)
     ngx_memzero(ctx, sizeof(ngx_http_k8s_metrics_auth_ctx_t));
 
     ctx->request = r;
+    ctx->auth = auth;
     cln->handler = ngx_http_k8s_metrics_auth_cleanup;
 
     return ctx;
@@ -207,6 +213,14 @@ ngx_http_k8s_metrics_auth_cleanup(void *data)
     if (ctx->waiting) {
         ngx_queue_remove(&ctx->queue);
         ctx->waiting = 0;
+    }
+
+    if (ctx->inflight) {
+        ctx->inflight = 0;
+        ctx->auth->inflight--;
+
+        (void) ngx_http_k8s_metrics_store_inflight(ctx->auth->store,
+                                                   ctx->auth->inflight);
     }
 }
 
@@ -252,6 +266,15 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
         return ngx_http_k8s_metrics_auth_decided(r, ctx);
     }
 
+    if (!attrs->watch
+        && ngx_http_k8s_metrics_auth_count(auth, conf, ctx) != NGX_OK)
+    {
+        return ngx_http_k8s_metrics_auth_refuse(r, ctx,
+                                                NGX_HTTP_TOO_MANY_REQUESTS,
+                                                "Too many requests, please "
+                                                "try again later.");
+    }
+
     /* the API server would be sent all of it, and send it back */
 
     if (r->unparsed_uri.len > NGX_HTTP_K8S_METRICS_REVIEWED_URI) {
@@ -290,6 +313,33 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
     }
 
     return ngx_http_k8s_metrics_auth_decided(r, ctx);
+}
+
+
+/*
+ * As k8s.io/apiserver's filter of requests in flight.  NGX_OK, or NGX_BUSY
+ * when there are too many.
+ */
+
+static ngx_int_t
+ngx_http_k8s_metrics_auth_count(ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx)
+{
+    ngx_uint_t  n;
+
+    n = ngx_http_k8s_metrics_store_inflight(auth->store, auth->inflight + 1);
+
+    if (conf->max_inflight && n > conf->max_inflight) {
+        (void) ngx_http_k8s_metrics_store_inflight(auth->store,
+                                                   auth->inflight);
+        return NGX_BUSY;
+    }
+
+    auth->inflight++;
+    ctx->inflight = 1;
+
+    return NGX_OK;
 }
 
 

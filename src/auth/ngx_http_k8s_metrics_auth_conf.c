@@ -12,6 +12,7 @@
 
 
 #define NGX_HTTP_K8S_METRICS_DEFAULT_TTL  10000
+#define NGX_HTTP_K8S_METRICS_MAX_INFLIGHT  400
 #define NGX_HTTP_K8S_METRICS_MAX_TTL      (24 * 3600 * 1000)
 
 
@@ -51,6 +52,7 @@ ngx_http_k8s_metrics_auth_srv_conf_init(
     conf->token_ttl = NGX_CONF_UNSET_MSEC;
     conf->allow_ttl = NGX_CONF_UNSET_MSEC;
     conf->deny_ttl = NGX_CONF_UNSET_MSEC;
+    conf->max_inflight = NGX_CONF_UNSET_UINT;
     conf->anonymous = NGX_CONF_UNSET;
 }
 
@@ -76,6 +78,8 @@ ngx_http_k8s_metrics_auth_srv_conf_merge(ngx_conf_t *cf,
                               NGX_HTTP_K8S_METRICS_DEFAULT_TTL);
     ngx_conf_merge_msec_value(conf->deny_ttl, prev->deny_ttl,
                               NGX_HTTP_K8S_METRICS_DEFAULT_TTL);
+    ngx_conf_merge_uint_value(conf->max_inflight, prev->max_inflight,
+                              NGX_HTTP_K8S_METRICS_MAX_INFLIGHT);
     ngx_conf_merge_value(conf->anonymous, prev->anonymous, 1);
 
     if (ngx_http_k8s_metrics_auth_defaults(cf, conf) != NGX_CONF_OK) {

@@ -128,6 +128,8 @@ struct ngx_http_k8s_metrics_auth_s {
     /* of the hashes that tokens are known by; another in each worker */
     u_char                secret[NGX_HTTP_K8S_METRICS_TOKEN_SECRET];
 
+    ngx_uint_t                              inflight;   /* requests */
+
     ngx_http_k8s_metrics_limit_t            log_refused;
 };
 
@@ -135,6 +137,7 @@ struct ngx_http_k8s_metrics_auth_s {
 /* A request's state: a pool cleanup's data, found by the cleanup's handler. */
 typedef struct {
     ngx_http_request_t                *request;
+    ngx_http_k8s_metrics_auth_t       *auth;
     ngx_http_k8s_metrics_identity_t    identity;
     ngx_queue_t                        queue;       /* of those who wait */
     ngx_http_k8s_metrics_decision_e    decision;    /* of the last review */
@@ -144,6 +147,7 @@ typedef struct {
     unsigned                           waiting:1;
     unsigned                           failed:1;    /* a credential did */
     unsigned                           token:1;     /* waits for its review */
+    unsigned                           inflight:1;  /* counted */
     unsigned                           authorized:1;
 } ngx_http_k8s_metrics_auth_ctx_t;
 

@@ -85,6 +85,13 @@ ngx_uint_t ngx_http_k8s_metrics_store_tick(
 ngx_uint_t ngx_http_k8s_metrics_store_owns(
     ngx_http_k8s_metrics_store_t *store, uint32_t hash);
 
+/*
+ * Says that this worker has "n" requests in flight, and returns how many all
+ * workers of its generation have.  No lock.
+ */
+ngx_uint_t ngx_http_k8s_metrics_store_inflight(
+    ngx_http_k8s_metrics_store_t *store, ngx_uint_t n);
+
 
 /* --- written by the watch holder --------------------------------------- */
 

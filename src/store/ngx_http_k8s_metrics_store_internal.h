@@ -31,7 +31,7 @@
  * bit for each granule.
  */
 
-#define NGX_HTTP_K8S_METRICS_LAYOUT     6
+#define NGX_HTTP_K8S_METRICS_LAYOUT     7
 #define NGX_HTTP_K8S_METRICS_GRANULE    16
 #define NGX_HTTP_K8S_METRICS_CLASSES    128
 #define NGX_HTTP_K8S_METRICS_LEAF       128
@@ -140,6 +140,7 @@ typedef struct {
 typedef struct {
     ngx_pid_t            pid;
     uint64_t             mono;
+    uint64_t             inflight;  /* requests; its worker alone writes it */
 } ngx_http_k8s_metrics_slot_t;
 
 /* What is lost when the zone is started afresh. */

@@ -53,9 +53,44 @@ ngx_http_k8s_metrics_store_enter(ngx_http_k8s_metrics_store_t *store,
     if (zone->generation == generation && store->entered) {
         zone->slots[worker].pid = ngx_pid;
         zone->slots[worker].mono = ngx_current_msec;
+        zone->slots[worker].inflight = 0;
     }
 
     ngx_http_k8s_metrics_store_unlock(store);
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_store_inflight(ngx_http_k8s_metrics_store_t *store,
+    ngx_uint_t n)
+{
+    ngx_uint_t                    i, sum;
+    ngx_http_k8s_metrics_zone_t  *zone;
+    ngx_http_k8s_metrics_slot_t  *slot;
+
+    zone = store->zone;
+
+    /* the slot is a newer worker's */
+
+    if (!store->entered
+        || *(volatile uint64_t *) &zone->generation != store->generation)
+    {
+        return n;
+    }
+
+    *(volatile uint64_t *) &zone->slots[store->worker].inflight = n;
+
+    sum = n;
+
+    for (i = 0; i < store->nworkers; i++) {
+        slot = &zone->slots[i];
+
+        if (i != store->worker && *(volatile ngx_pid_t *) &slot->pid) {
+            sum += *(volatile uint64_t *) &slot->inflight;
+        }
+    }
+
+    return sum;
 }
 
 

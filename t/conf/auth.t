@@ -543,3 +543,23 @@ qr/"k8s_metrics_client_ca".*No such file/
     location / { empty_gif; }
 --- request
 GET /
+
+
+
+=== max_inflight: no number
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_max_inflight many;
+--- must_die
+--- error_log
+"k8s_metrics_max_inflight" directive invalid number
+
+
+
+=== max_inflight: negative
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_max_inflight -1;
+--- must_die
+--- error_log
+"k8s_metrics_max_inflight" directive invalid number

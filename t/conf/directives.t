@@ -35,6 +35,7 @@ my %directives = (
     requestheader_group_headers => [ 'hs', 1, 0, 'X-Group' ],
     requestheader_extra_headers_prefix => [ 'hs', 1, 0, 'X-Extra-' ],
     client_ca => [ 'hs', 1, 1, 'a.crt' ],
+    max_inflight => [ 'hs', 1, 1, '1' ],
     anonymous => [ 'hs', 1, 1, 'on' ],
     always_allow_paths => [ 'hs', 1, 0, '/a' ],
     token_audiences => [ 'hs', 1, 0, 'a' ],

@@ -505,10 +505,54 @@ test_readers(void)
 }
 
 
+static void
+test_inflight(void)
+{
+    store_t   *store;
+    worker_t   a, b, c;
+
+    store = fixture_create(MEGABYTE);
+
+    worker_enter(&a, store, 11, 1, 0, 2);
+    worker_enter(&b, store, 12, 1, 1, 2);
+
+    ngx_pid = 11;
+    is_int(ngx_http_k8s_metrics_store_inflight(&a.store, 3), 3, "one worker");
+    ngx_pid = 12;
+    is_int(ngx_http_k8s_metrics_store_inflight(&b.store, 4), 7, "two");
+    ngx_pid = 11;
+    is_int(ngx_http_k8s_metrics_store_inflight(&a.store, 1), 5, "less of one");
+
+    worker_enter(&b, store, 13, 1, 1, 2);
+    ngx_pid = 11;
+    is_int(ngx_http_k8s_metrics_store_inflight(&a.store, 1), 1,
+           "a worker that is started again has none");
+
+    ngx_pid = 13;
+    is_int(ngx_http_k8s_metrics_store_inflight(&b.store, 5), 6, "and has some");
+    ngx_http_k8s_metrics_store_leave(&b.store);
+    ngx_pid = 11;
+    is_int(ngx_http_k8s_metrics_store_inflight(&a.store, 1), 1,
+           "one that left has none");
+
+    worker_enter(&c, store, 14, 2, 0, 1);
+    is_int(ngx_http_k8s_metrics_store_inflight(&c.store, 2), 2,
+           "a later generation counts its own");
+    ngx_pid = 11;
+    is_int(ngx_http_k8s_metrics_store_inflight(&a.store, 9), 9,
+           "and so does the one before");
+    ngx_pid = 14;
+    is_int(ngx_http_k8s_metrics_store_inflight(&c.store, 2), 2, "apart");
+
+    fixture_destroy(store);
+}
+
+
 int
 main(void)
 {
     test_roles();
+    test_inflight();
     test_watches();
     test_kill();
     test_kill_reader();
