@@ -196,6 +196,10 @@ ngx_http_k8s_metrics_answer_status(ngx_http_request_t *r,
     body.data = out.start;
     body.len = ngx_http_k8s_metrics_out_len(&out);
 
+    /* as the page of another error, too: clients go by the code in the body */
+
+    r->err_status = 0;
+
     return ngx_http_k8s_metrics_answer_send(r, status->code, &body);
 }
 

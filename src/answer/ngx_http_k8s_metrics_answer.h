@@ -77,8 +77,9 @@ ngx_int_t ngx_http_k8s_metrics_answer_send(ngx_http_request_t *r,
 /*
  * Sends a Status in the form that the client accepts (JSON when nothing fits);
  * Retry-After from status->retry_after, WWW-Authenticate never,
- * X-Content-Type-Options: nosniff with a 403.  Returns what a content handler
- * returns.
+ * X-Content-Type-Options: nosniff with a 403.  The answer's code is the
+ * Status's, also where error_page would keep another one.  Returns what a
+ * content handler returns.
  */
 ngx_int_t ngx_http_k8s_metrics_answer_status(ngx_http_request_t *r,
     ngx_http_k8s_metrics_status_t *status);
