@@ -44,16 +44,13 @@ typedef struct {
 
 
 typedef struct {
-    ngx_http_k8s_metrics_auth_srv_conf_t    auth;
+    ngx_http_k8s_metrics_auth_srv_conf_t    auth;   /* first: see auth.h */
     ngx_http_k8s_metrics_api_conf_t         api;
-    ngx_uint_t                              authenticates;
-    ngx_uint_t                              serves;
 } ngx_http_k8s_metrics_srv_conf_t;
 
 
 typedef struct {
-    ngx_http_k8s_metrics_auth_loc_conf_t    auth;
-    ngx_flag_t                              serves;
+    ngx_http_k8s_metrics_auth_loc_conf_t    auth;   /* first, too */
 } ngx_http_k8s_metrics_loc_conf_t;
 
 
@@ -200,7 +197,7 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_k8s_metrics_serve,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_k8s_metrics_loc_conf_t, serves),
+      offsetof(ngx_http_k8s_metrics_loc_conf_t, auth.serves),
       NULL },
 
       ngx_null_command
@@ -327,14 +324,14 @@ ngx_http_k8s_metrics_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     scf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_k8s_metrics_module);
 
     if (conf->auth.enable) {
-        scf->authenticates = 1;
+        scf->auth.authenticates = 1;
     }
 
-    if (!conf->serves) {
+    if (!conf->auth.serves) {
         return NGX_CONF_OK;
     }
 
-    scf->serves = 1;
+    scf->auth.serves = 1;
 
     if (!conf->auth.enable && !conf->auth.written) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -375,11 +372,11 @@ ngx_http_k8s_metrics_serve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_core_loc_conf_t  *clcf;
 
-    if (lcf->serves) {
+    if (lcf->auth.serves) {
         return "is duplicate";
     }
 
-    lcf->serves = 1;
+    lcf->auth.serves = 1;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_k8s_metrics_content_handler;
@@ -453,7 +450,7 @@ ngx_http_k8s_metrics_init_servers(ngx_conf_t *cf,
 
         scf = cscfp[i]->ctx->srv_conf[ngx_http_k8s_metrics_module.ctx_index];
 
-        if (!scf->authenticates && !scf->serves) {
+        if (!scf->auth.authenticates && !scf->auth.serves) {
             continue;
         }
 
@@ -471,7 +468,7 @@ ngx_http_k8s_metrics_init_servers(ngx_conf_t *cf,
             scf->api.sample_max_age = 2 * mcf->scrape.resolution;
         }
 
-        if (!scf->authenticates) {
+        if (!scf->auth.authenticates) {
             continue;
         }
 

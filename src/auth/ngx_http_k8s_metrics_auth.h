@@ -23,7 +23,10 @@
  * (SubjectAccessReview).
  */
 
-/* Per server, merged with http. */
+/*
+ * Per server, merged with http.  This and the next one begin the module's
+ * configurations: the filter of answers has nobody to hand it its part.
+ */
 typedef struct {
     ngx_str_t        requestheader_client_ca;       /* file; empty: the
                                                        ConfigMap's */
@@ -42,12 +45,15 @@ typedef struct {
     ngx_msec_t       deny_ttl;                      /* 10 s */
     ngx_uint_t       max_inflight;                  /* 400; 0: no limit */
     ngx_flag_t       anonymous;                     /* on */
+    ngx_uint_t       authenticates;     /* 1: some location of it does */
+    ngx_uint_t       serves;            /* 1: some location answers the API */
     void            *state;     /* private: bundles loaded from the files */
 } ngx_http_k8s_metrics_auth_srv_conf_t;
 
 /* Per location. */
 typedef struct {
     ngx_flag_t       enable;            /* k8s_metrics_auth */
+    ngx_flag_t       serves;            /* k8s_metrics */
     ngx_uint_t       written;           /* 1: written in this location */
 } ngx_http_k8s_metrics_auth_loc_conf_t;
 
@@ -88,12 +94,18 @@ ngx_int_t ngx_http_k8s_metrics_auth_variables(ngx_conf_t *cf);
  * prepares its SSL_CTX (and the default server's of each of its addresses):
  * the client certificate asked for, resumption off, mark; turns
  * ignore_invalid_headers off on all servers of these addresses (NOTICE);
- * ssl_verify_client there is an error.  NGX_OK or NGX_ERROR (EMERG).
+ * ssl_verify_client there is an error; buffers that are too small for the
+ * headers that the aggregator forwards over HTTP/2 are a WARN.  NGX_OK or
+ * NGX_ERROR (EMERG).
  */
 ngx_int_t ngx_http_k8s_metrics_auth_prepare(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
 
-/* Worker start.  NULL without memory. */
+/*
+ * Worker start.  From here on what nginx itself refuses (before any phase on
+ * the servers of this module, and in locations of k8s_metrics) is told by a
+ * Status instead of its own page.  NULL without memory.
+ */
 ngx_http_k8s_metrics_auth_t *ngx_http_k8s_metrics_auth(ngx_cycle_t *cycle,
     ngx_http_k8s_metrics_kube_client_t *client,
     ngx_http_k8s_metrics_store_t *store);

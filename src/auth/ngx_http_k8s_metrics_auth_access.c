@@ -43,6 +43,9 @@ static ngx_int_t ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
     const char *message);
 static ngx_int_t ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
+static ngx_int_t ngx_http_k8s_metrics_auth_denial(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    ngx_http_k8s_metrics_status_t *status);
 static void ngx_http_k8s_metrics_denial_why(ngx_http_k8s_metrics_out_t *out,
     const ngx_http_k8s_metrics_auth_ctx_t *ctx,
     const ngx_http_k8s_metrics_attrs_t *attrs);
@@ -442,16 +445,11 @@ ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
 }
 
 
-/* The words are those of k8s.io/apiserver's responsewriters.Forbidden. */
-
 static ngx_int_t
 ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
-    ngx_uint_t                      declined;
     ngx_http_core_loc_conf_t       *clcf;
-    ngx_http_k8s_metrics_out_t      out;
-    ngx_http_k8s_metrics_attrs_t   *attrs;
     ngx_http_k8s_metrics_status_t   status;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -459,6 +457,54 @@ ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
     if (clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
         return NGX_HTTP_FORBIDDEN;
     }
+
+    if (ngx_http_k8s_metrics_auth_denial(r, ctx, &status) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_finalize_request(r, ngx_http_k8s_metrics_answer_status(r,
+                                                                   &status));
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_auth_refusal(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_status_t *status)
+{
+    ngx_http_k8s_metrics_auth_ctx_t  *ctx;
+
+    ctx = ngx_http_k8s_metrics_auth_find(r);
+
+    if (ctx && ctx->decision == NGX_HTTP_K8S_METRICS_DENIED) {
+        return ngx_http_k8s_metrics_auth_denial(r, ctx, status);
+    }
+
+    if (ctx == NULL || ctx->refused == 0) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memzero(status, sizeof(ngx_http_k8s_metrics_status_t));
+
+    status->code = ctx->refused;
+    status->reason = ngx_http_k8s_metrics_status_reason(ctx->refused);
+    status->message.data = (u_char *) ctx->message;
+    status->message.len = ngx_strlen(ctx->message);
+
+    return NGX_OK;
+}
+
+
+/* The words are those of k8s.io/apiserver's responsewriters.Forbidden. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_auth_denial(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    ngx_http_k8s_metrics_status_t *status)
+{
+    ngx_uint_t                     declined;
+    ngx_http_k8s_metrics_out_t     out;
+    ngx_http_k8s_metrics_attrs_t  *attrs;
 
     attrs = ngx_http_k8s_metrics_answer_attrs(r, &declined);
 
@@ -468,19 +514,19 @@ ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
                                            NGX_HTTP_K8S_METRICS_DENIAL_MAX)
            != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
-    ngx_memzero(&status, sizeof(ngx_http_k8s_metrics_status_t));
+    ngx_memzero(status, sizeof(ngx_http_k8s_metrics_status_t));
 
-    status.code = NGX_HTTP_FORBIDDEN;
-    status.reason = ngx_http_k8s_metrics_status_reason(NGX_HTTP_FORBIDDEN);
-    status.details = 1;
+    status->code = NGX_HTTP_FORBIDDEN;
+    status->reason = ngx_http_k8s_metrics_status_reason(NGX_HTTP_FORBIDDEN);
+    status->details = 1;
 
     if (attrs->resource_request) {
-        status.group = attrs->group;
-        status.kind = attrs->resource;
-        status.name = attrs->name;
+        status->group = attrs->group;
+        status->kind = attrs->resource;
+        status->name = attrs->name;
 
         ngx_http_k8s_metrics_out_str(&out, &attrs->resource);
 
@@ -505,12 +551,10 @@ ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
         ngx_http_k8s_metrics_out_str(&out, &ctx->reason);
     }
 
-    status.message.data = out.start;
-    status.message.len = ngx_http_k8s_metrics_out_len(&out);
+    status->message.data = out.start;
+    status->message.len = ngx_http_k8s_metrics_out_len(&out);
 
-    ngx_http_finalize_request(r, ngx_http_k8s_metrics_answer_status(r,
-                                                                   &status));
-    return NGX_DONE;
+    return NGX_OK;
 }
 
 

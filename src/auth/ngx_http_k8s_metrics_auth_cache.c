@@ -80,6 +80,8 @@ ngx_http_k8s_metrics_auth(ngx_cycle_t *cycle,
         return NULL;
     }
 
+    ngx_http_k8s_metrics_limits_init_process();
+
     return auth;
 }
 

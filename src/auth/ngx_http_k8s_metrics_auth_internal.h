@@ -277,6 +277,29 @@ void ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_reviews_t *reviews,
 /* Runs a parked request's phases again (auth_access.c). */
 void ngx_http_k8s_metrics_auth_resume(ngx_http_k8s_metrics_auth_ctx_t *ctx);
 
+/*
+ * What the request was refused with by k8s_metrics_auth, with its message in
+ * the request's pool: NGX_OK, NGX_DECLINED when it was not, NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_auth_refusal(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_status_t *status);
+
+
+/* --- sizes (auth_limits.c) ---------------------------------------------- */
+
+/*
+ * A WARN when the server takes HTTP/2 on this address and its buffers are
+ * smaller than the headers that the aggregator may forward.
+ */
+void ngx_http_k8s_metrics_limits_check(ngx_conf_t *cf,
+    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+
+/*
+ * Worker start: puts the filter that answers with a Status where nginx would
+ * with its own page on top of the others.
+ */
+void ngx_http_k8s_metrics_limits_init_process(void);
+
 
 /* --- what is asked (auth_access_review.c, auth_token_review.c) --------- */
 

@@ -79,6 +79,8 @@ ngx_http_k8s_metrics_ssl_address(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
         return NGX_ERROR;
     }
 
+    ngx_http_k8s_metrics_limits_check(cf, addr, cscf);
+
     /* a header such as X-Remote-Extra-a.b%2Fc must not be lost silently */
 
     server = addr->servers.elts;
