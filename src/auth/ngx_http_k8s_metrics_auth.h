@@ -83,9 +83,8 @@ char *ngx_http_k8s_metrics_auth_token_ttl(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /*
- * Preconfiguration: $k8s_metrics_user, _uid, _groups (joined by commas) and
- * _auth_method (requestheader, x509, token, anonymous), which have a value once
- * the request was let in.  NGX_OK or NGX_ERROR.
+ * Preconfiguration: the variables that README.md lists, which have no value
+ * before the access phase.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_k8s_metrics_auth_variables(ngx_conf_t *cf);
 

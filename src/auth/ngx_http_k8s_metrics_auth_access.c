@@ -12,13 +12,9 @@
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
-#define NGX_HTTP_K8S_METRICS_DENIAL_SIZE   1024
-#define NGX_HTTP_K8S_METRICS_DENIAL_MAX    (128 * 1024)
 #define NGX_HTTP_K8S_METRICS_REVIEWED_URI  (32 * 1024)
 
 
-static ngx_http_k8s_metrics_auth_ctx_t *ngx_http_k8s_metrics_auth_find(
-    ngx_http_request_t *r);
 static ngx_http_k8s_metrics_auth_ctx_t *ngx_http_k8s_metrics_auth_create(
     ngx_http_request_t *r, ngx_http_k8s_metrics_auth_t *auth);
 static void ngx_http_k8s_metrics_auth_cleanup(void *data);
@@ -43,14 +39,7 @@ static ngx_int_t ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
     const char *message);
 static ngx_int_t ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
-static ngx_int_t ngx_http_k8s_metrics_auth_denial(ngx_http_request_t *r,
-    ngx_http_k8s_metrics_auth_ctx_t *ctx,
-    ngx_http_k8s_metrics_status_t *status);
-static void ngx_http_k8s_metrics_denial_why(ngx_http_k8s_metrics_out_t *out,
-    const ngx_http_k8s_metrics_auth_ctx_t *ctx,
-    const ngx_http_k8s_metrics_attrs_t *attrs);
-static void ngx_http_k8s_metrics_denial_quote(ngx_http_k8s_metrics_out_t *out,
-    const ngx_str_t *s, ngx_uint_t html);
+
 
 
 ngx_int_t
@@ -167,7 +156,7 @@ ngx_http_k8s_metrics_auth_subrequest(ngx_http_request_t *r)
 }
 
 
-static ngx_http_k8s_metrics_auth_ctx_t *
+ngx_http_k8s_metrics_auth_ctx_t *
 ngx_http_k8s_metrics_auth_find(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t  *cln;
@@ -253,7 +242,8 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
     static ngx_str_t                 masters = ngx_string("system:masters");
 
     attrs = ngx_http_k8s_metrics_answer_attrs(r, &declined);
-    if (attrs == NULL) {
+
+    if (attrs == NULL || ngx_http_k8s_metrics_audit(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -262,10 +252,15 @@ ngx_http_k8s_metrics_auth_authorize(ngx_http_request_t *r,
                                                 "the path is ambiguous");
     }
 
-    if (ngx_http_k8s_metrics_identity_in_group(&ctx->identity, &masters)
-        || ngx_http_k8s_metrics_always_allowed(conf, attrs))
-    {
+    if (ngx_http_k8s_metrics_identity_in_group(&ctx->identity, &masters)) {
         ctx->decision = NGX_HTTP_K8S_METRICS_ALLOWED;
+        ngx_str_set(&ctx->reason, "group system:masters");
+        return ngx_http_k8s_metrics_auth_decided(r, ctx);
+    }
+
+    if (ngx_http_k8s_metrics_always_allowed(conf, attrs)) {
+        ctx->decision = NGX_HTTP_K8S_METRICS_ALLOWED;
+        ngx_str_set(&ctx->reason, "a path that is always allowed");
         return ngx_http_k8s_metrics_auth_decided(r, ctx);
     }
 
@@ -431,6 +426,10 @@ ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
     ctx->refused = code;
     ctx->message = message;
 
+    if (ngx_http_k8s_metrics_audit(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (clcf->satisfy == NGX_HTTP_SATISFY_ANY
@@ -438,6 +437,8 @@ ngx_http_k8s_metrics_auth_refuse(ngx_http_request_t *r,
     {
         return code;
     }
+
+    ctx->told = 1;
 
     ngx_http_finalize_request(r, ngx_http_k8s_metrics_answer_error(r, code,
                                                             "%s", message));
@@ -461,6 +462,8 @@ ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
     if (ngx_http_k8s_metrics_auth_denial(r, ctx, &status) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ctx->told = 1;
 
     ngx_http_finalize_request(r, ngx_http_k8s_metrics_answer_status(r,
                                                                    &status));
@@ -492,159 +495,4 @@ ngx_http_k8s_metrics_auth_refusal(ngx_http_request_t *r,
     status->message.len = ngx_strlen(ctx->message);
 
     return NGX_OK;
-}
-
-
-/* The words are those of k8s.io/apiserver's responsewriters.Forbidden. */
-
-static ngx_int_t
-ngx_http_k8s_metrics_auth_denial(ngx_http_request_t *r,
-    ngx_http_k8s_metrics_auth_ctx_t *ctx,
-    ngx_http_k8s_metrics_status_t *status)
-{
-    ngx_uint_t                     declined;
-    ngx_http_k8s_metrics_out_t     out;
-    ngx_http_k8s_metrics_attrs_t  *attrs;
-
-    attrs = ngx_http_k8s_metrics_answer_attrs(r, &declined);
-
-    if (attrs == NULL
-        || ngx_http_k8s_metrics_out_create(&out, r->pool,
-                                           NGX_HTTP_K8S_METRICS_DENIAL_SIZE,
-                                           NGX_HTTP_K8S_METRICS_DENIAL_MAX)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(status, sizeof(ngx_http_k8s_metrics_status_t));
-
-    status->code = NGX_HTTP_FORBIDDEN;
-    status->reason = ngx_http_k8s_metrics_status_reason(NGX_HTTP_FORBIDDEN);
-    status->details = 1;
-
-    if (attrs->resource_request) {
-        status->group = attrs->group;
-        status->kind = attrs->resource;
-        status->name = attrs->name;
-
-        ngx_http_k8s_metrics_out_str(&out, &attrs->resource);
-
-        if (attrs->group.len) {
-            ngx_http_k8s_metrics_out_byte(&out, '.');
-            ngx_http_k8s_metrics_out_str(&out, &attrs->group);
-        }
-
-        if (attrs->name.len) {
-            ngx_http_k8s_metrics_out_byte(&out, ' ');
-            ngx_http_k8s_metrics_denial_quote(&out, &attrs->name, 0);
-        }
-
-        ngx_http_k8s_metrics_out_lit(&out, " is ");
-    }
-
-    ngx_http_k8s_metrics_out_lit(&out, "forbidden: ");
-    ngx_http_k8s_metrics_denial_why(&out, ctx, attrs);
-
-    if (ctx->reason.len) {
-        ngx_http_k8s_metrics_out_lit(&out, ": ");
-        ngx_http_k8s_metrics_out_str(&out, &ctx->reason);
-    }
-
-    status->message.data = out.start;
-    status->message.len = ngx_http_k8s_metrics_out_len(&out);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_k8s_metrics_denial_why(ngx_http_k8s_metrics_out_t *out,
-    const ngx_http_k8s_metrics_auth_ctx_t *ctx,
-    const ngx_http_k8s_metrics_attrs_t *attrs)
-{
-    u_char     *p;
-    ngx_str_t   resource;
-
-    ngx_http_k8s_metrics_out_lit(out, "User ");
-    ngx_http_k8s_metrics_denial_quote(out, &ctx->identity.user, 1);
-    ngx_http_k8s_metrics_out_lit(out, " cannot ");
-    ngx_http_k8s_metrics_out_str(out, &attrs->verb);
-
-    if (!attrs->resource_request) {
-        ngx_http_k8s_metrics_out_lit(out, " path ");
-        ngx_http_k8s_metrics_denial_quote(out, &attrs->path, 1);
-        return;
-    }
-
-    resource = attrs->resource;
-
-    if (attrs->subresource.len) {
-        p = ngx_pnalloc(ctx->request->pool,
-                        attrs->resource.len + 1 + attrs->subresource.len);
-
-        if (p) {
-            resource.data = p;
-            p = ngx_cpymem(p, attrs->resource.data, attrs->resource.len);
-            *p++ = '/';
-            p = ngx_cpymem(p, attrs->subresource.data, attrs->subresource.len);
-            resource.len = p - resource.data;
-        }
-    }
-
-    ngx_http_k8s_metrics_out_lit(out, " resource ");
-    ngx_http_k8s_metrics_denial_quote(out, &resource, 1);
-    ngx_http_k8s_metrics_out_lit(out, " in API group ");
-    ngx_http_k8s_metrics_denial_quote(out, &attrs->group, 1);
-
-    if (attrs->ns.len) {
-        ngx_http_k8s_metrics_out_lit(out, " in the namespace ");
-        ngx_http_k8s_metrics_denial_quote(out, &attrs->ns, 1);
-        return;
-    }
-
-    ngx_http_k8s_metrics_out_lit(out, " at the cluster scope");
-}
-
-
-/* Go's %q for what a name may hold; with "html", &, < and > as entities. */
-
-static void
-ngx_http_k8s_metrics_denial_quote(ngx_http_k8s_metrics_out_t *out,
-    const ngx_str_t *s, ngx_uint_t html)
-{
-    size_t         i;
-    u_char         c;
-
-    static u_char  hex[] = "0123456789abcdef";
-
-    ngx_http_k8s_metrics_out_byte(out, '"');
-
-    for (i = 0; i < s->len; i++) {
-        c = s->data[i];
-
-        if (c == '"' || c == '\\') {
-            ngx_http_k8s_metrics_out_byte(out, '\\');
-            ngx_http_k8s_metrics_out_byte(out, c);
-
-        } else if (c < 0x20 || c == 0x7f) {
-            ngx_http_k8s_metrics_out_lit(out, "\\x");
-            ngx_http_k8s_metrics_out_byte(out, hex[c >> 4]);
-            ngx_http_k8s_metrics_out_byte(out, hex[c & 0xf]);
-
-        } else if (html && c == '&') {
-            ngx_http_k8s_metrics_out_lit(out, "&amp;");
-
-        } else if (html && c == '<') {
-            ngx_http_k8s_metrics_out_lit(out, "&lt;");
-
-        } else if (html && c == '>') {
-            ngx_http_k8s_metrics_out_lit(out, "&gt;");
-
-        } else {
-            ngx_http_k8s_metrics_out_byte(out, c);
-        }
-    }
-
-    ngx_http_k8s_metrics_out_byte(out, '"');
 }

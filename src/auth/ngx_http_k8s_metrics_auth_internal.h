@@ -142,12 +142,14 @@ typedef struct {
     ngx_queue_t                        queue;       /* of those who wait */
     ngx_http_k8s_metrics_decision_e    decision;    /* of the last review */
     ngx_str_t                          reason;      /* why; pool memory */
+    ngx_str_t                          audit_id;
     ngx_uint_t                         refused;     /* status, or 0 */
     const char                        *message;     /* with it */
     unsigned                           waiting:1;
     unsigned                           failed:1;    /* a credential did */
     unsigned                           token:1;     /* waits for its review */
     unsigned                           inflight:1;  /* counted */
+    unsigned                           told:1;      /* a Status was sent */
     unsigned                           authorized:1;
 } ngx_http_k8s_metrics_auth_ctx_t;
 
@@ -277,12 +279,38 @@ void ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_reviews_t *reviews,
 /* Runs a parked request's phases again (auth_access.c). */
 void ngx_http_k8s_metrics_auth_resume(ngx_http_k8s_metrics_auth_ctx_t *ctx);
 
+/* The state of a request that came through the check, or NULL. */
+ngx_http_k8s_metrics_auth_ctx_t *ngx_http_k8s_metrics_auth_find(
+    ngx_http_request_t *r);
+
+/*
+ * A denial in the words of k8s.io/apiserver's responsewriters.Forbidden, pool
+ * memory (auth_denial.c).  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_auth_denial(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx,
+    ngx_http_k8s_metrics_status_t *status);
+
 /*
  * What the request was refused with by k8s_metrics_auth, with its message in
  * the request's pool: NGX_OK, NGX_DECLINED when it was not, NGX_ERROR.
  */
 ngx_int_t ngx_http_k8s_metrics_auth_refusal(ngx_http_request_t *r,
     ngx_http_k8s_metrics_status_t *status);
+
+
+/* --- audit (auth_audit.c) ---------------------------------------------- */
+
+/*
+ * Gives the request its Audit-ID, once: the front proxy's when it is the one
+ * who asks, else a new one (RFC 9562, version 4); what stands behind gets it in
+ * place of what the client sent.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_audit(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_ctx_t *ctx);
+
+/* Puts it into the answer, in place of one that is there. */
+ngx_int_t ngx_http_k8s_metrics_audit_answer(ngx_http_request_t *r);
 
 
 /* --- sizes (auth_limits.c) ---------------------------------------------- */

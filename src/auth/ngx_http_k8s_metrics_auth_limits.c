@@ -140,7 +140,16 @@ ngx_http_k8s_metrics_limits_filter(ngx_http_request_t *r)
     ngx_int_t                      rc;
     ngx_http_k8s_metrics_status_t  status;
 
-    if (r->err_status < NGX_HTTP_BAD_REQUEST || r != r->main) {
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (r->err_status < NGX_HTTP_BAD_REQUEST) {
+
+        if (ngx_http_k8s_metrics_audit_answer(r) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         return ngx_http_next_header_filter(r);
     }
 
@@ -155,6 +164,11 @@ ngx_http_k8s_metrics_limits_filter(ngx_http_request_t *r)
     }
 
     if (rc == NGX_DECLINED) {
+
+        if (ngx_http_k8s_metrics_audit_answer(r) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         return ngx_http_next_header_filter(r);
     }
 
