@@ -84,6 +84,12 @@ ngx_http_k8s_metrics_answer_send(ngx_http_request_t *r, ngx_uint_t code,
         return rc;
     }
 
+    /* as the page of another error, too: clients go by the code in the body */
+
+    if (code >= NGX_HTTP_BAD_REQUEST) {
+        r->err_status = 0;
+    }
+
     r->headers_out.status = code;
     r->headers_out.content_length_n = body->len;
 
@@ -195,10 +201,6 @@ ngx_http_k8s_metrics_answer_status(ngx_http_request_t *r,
 
     body.data = out.start;
     body.len = ngx_http_k8s_metrics_out_len(&out);
-
-    /* as the page of another error, too: clients go by the code in the body */
-
-    r->err_status = 0;
 
     return ngx_http_k8s_metrics_answer_send(r, status->code, &body);
 }

@@ -68,7 +68,8 @@ void ngx_http_k8s_metrics_answer_content_type(ngx_http_request_t *r,
 /*
  * Sends a whole answer with Content-Length and Cache-Control: no-cache,
  * private: r->headers_out.content_type is the caller's.  "body" must stay
- * valid until the request ends.  HEAD sends no body.  Discards the request's
+ * valid until the request ends.  An error's code is sent also where error_page
+ * would keep another one.  HEAD sends no body.  Discards the request's
  * body first.  Returns what a content handler returns.
  */
 ngx_int_t ngx_http_k8s_metrics_answer_send(ngx_http_request_t *r,
@@ -77,9 +78,8 @@ ngx_int_t ngx_http_k8s_metrics_answer_send(ngx_http_request_t *r,
 /*
  * Sends a Status in the form that the client accepts (JSON when nothing fits);
  * Retry-After from status->retry_after, WWW-Authenticate never,
- * X-Content-Type-Options: nosniff with a 403.  The answer's code is the
- * Status's, also where error_page would keep another one.  Returns what a
- * content handler returns.
+ * X-Content-Type-Options: nosniff with a 403.  Returns what a content handler
+ * returns.
  */
 ngx_int_t ngx_http_k8s_metrics_answer_status(ngx_http_request_t *r,
     ngx_http_k8s_metrics_status_t *status);
