@@ -669,11 +669,7 @@ ngx_http_k8s_metrics_precontent(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_k8s_metrics_module);
 
-    if (!lcf->auth.enable || r == r->main) {
-        return NGX_DECLINED;
-    }
-
-    return ngx_http_k8s_metrics_auth_subrequest(r);
+    return ngx_http_k8s_metrics_auth_precontent(r, &lcf->auth);
 }
 
 

@@ -126,12 +126,14 @@ ngx_int_t ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf);
 
 /*
- * Before the content of a location with k8s_metrics_auth on: nginx's core
- * leaves subrequests out of the access phase, and one that an unauthorized
- * request makes (auth_request, SSI) is forbidden here.  NGX_DECLINED or
- * NGX_HTTP_FORBIDDEN.
+ * Before the content.  nginx's core leaves subrequests out of the access
+ * phase: with k8s_metrics_auth on, one that an unauthorized request makes
+ * (auth_request, SSI) is forbidden here.  And with it off k8s_metrics is no
+ * error page for a request that was refused elsewhere: it would show what was
+ * refused.  NGX_DECLINED or NGX_HTTP_FORBIDDEN.
  */
-ngx_int_t ngx_http_k8s_metrics_auth_subrequest(ngx_http_request_t *r);
+ngx_int_t ngx_http_k8s_metrics_auth_precontent(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_auth_loc_conf_t *conf);
 
 
 #endif /* _NGX_HTTP_K8S_METRICS_AUTH_H_INCLUDED_ */

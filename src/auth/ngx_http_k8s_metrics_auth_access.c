@@ -87,6 +87,11 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
         return ngx_http_k8s_metrics_auth_park(r);
 
     default:
+
+        if (ngx_http_k8s_metrics_unname(r, auth, conf) != NGX_OK) {
+            rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         return ngx_http_k8s_metrics_auth_unknown(r, ctx, rc);
     }
 }
@@ -149,10 +154,33 @@ ngx_http_k8s_metrics_auth_unknown(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_k8s_metrics_auth_subrequest(ngx_http_request_t *r)
+ngx_http_k8s_metrics_auth_precontent(ngx_http_request_t *r,
+    const ngx_http_k8s_metrics_auth_loc_conf_t *conf)
 {
-    return ngx_http_k8s_metrics_identity(r) ? NGX_DECLINED
+    ngx_http_k8s_metrics_auth_ctx_t  *ctx;
+
+    if (!conf->enable && !conf->serves) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_k8s_metrics_auth_find(r);
+
+    if (conf->enable) {
+
+        if (r != r->main) {
+            return (ctx && ctx->authorized) ? NGX_DECLINED
                                             : NGX_HTTP_FORBIDDEN;
+        }
+
+        if (ctx) {
+            ctx->passed = 1;
+        }
+
+        return NGX_DECLINED;
+    }
+
+    return (ctx && !ctx->passed && !ctx->authorized) ? NGX_HTTP_FORBIDDEN
+                                                     : NGX_DECLINED;
 }
 
 

@@ -229,6 +229,23 @@ ngx_http_k8s_metrics_by_nobody(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_k8s_metrics_unname(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf)
+{
+    ngx_http_k8s_metrics_auth_settings_t  settings;
+
+    ngx_http_k8s_metrics_auth_settings(auth, conf, &settings);
+
+    return (ngx_http_k8s_metrics_requestheader_strip(r,
+                                                     &settings.requestheader,
+                                                     0)
+            == NGX_OK)
+           ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
 /* Somebody is who they say. */
 
 static ngx_int_t

@@ -151,6 +151,7 @@ typedef struct {
     unsigned                           inflight:1;  /* counted */
     unsigned                           told:1;      /* a Status was sent */
     unsigned                           authorized:1;
+    unsigned                           passed:1;    /* so, or satisfy any */
 } ngx_http_k8s_metrics_auth_ctx_t;
 
 
@@ -241,6 +242,14 @@ ngx_int_t ngx_http_k8s_metrics_authenticate_token(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
+
+/*
+ * Takes the headers that could name somebody out of a request whose identity
+ * is none: satisfy any may let it in.  NGX_OK, or 500 without memory.
+ */
+ngx_int_t ngx_http_k8s_metrics_unname(ngx_http_request_t *r,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf);
 
 /*
  * 1 when a line may be logged, of which "max" fit into a minute; how many of

@@ -256,8 +256,8 @@ ngx_http_k8s_metrics_limits_late(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    if (conf->enable && (r->err_status == NGX_HTTP_UNAUTHORIZED
-                         || r->err_status == NGX_HTTP_FORBIDDEN))
+    if (r->err_status == NGX_HTTP_UNAUTHORIZED
+        || r->err_status == NGX_HTTP_FORBIDDEN)
     {
         rc = ngx_http_k8s_metrics_auth_refusal(r, status);
 
