@@ -325,11 +325,12 @@ ngx_int_t ngx_http_k8s_metrics_audit_answer(ngx_http_request_t *r);
 /* --- sizes (auth_limits.c) ---------------------------------------------- */
 
 /*
- * A WARN when the server takes HTTP/2 on this address and its buffers are
- * smaller than the headers that the aggregator may forward.
+ * A WARN when the server takes HTTP/2, by "http2" of one of its addresses or
+ * by itself, and its buffers are smaller than the headers that the aggregator
+ * may forward.
  */
 void ngx_http_k8s_metrics_limits_check(ngx_conf_t *cf,
-    ngx_http_conf_addr_t *addr, ngx_http_core_srv_conf_t *cscf);
+    ngx_http_core_srv_conf_t *cscf, ngx_uint_t http2);
 
 /*
  * Worker start: puts the filter that answers with a Status where nginx would

@@ -8,6 +8,10 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#if (NGX_HTTP_V2)
+#include <ngx_http_v2_module.h>
+#endif
+
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
@@ -75,27 +79,18 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
 
 void
-ngx_http_k8s_metrics_limits_check(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
-    ngx_http_core_srv_conf_t *cscf)
+ngx_http_k8s_metrics_limits_check(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf, ngx_uint_t http2)
 {
     ngx_bufs_t  *bufs;
-    ngx_uint_t   http2;
 
-    http2 = 0;
-
-#if (NGX_HTTP_V2)
-
-    http2 = addr->opt.http2;
-
-#if (nginx_version >= 1025001)
+#if (NGX_HTTP_V2 && nginx_version >= 1025001)
     {
     ngx_http_v2_srv_conf_t  *h2scf;
 
     h2scf = cscf->ctx->srv_conf[ngx_http_v2_module.ctx_index];
     http2 |= h2scf->enable;
     }
-#endif
-
 #endif
 
     bufs = &cscf->large_client_header_buffers;
@@ -109,12 +104,11 @@ ngx_http_k8s_metrics_limits_check(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                   "\"large_client_header_buffers %i %uz\" of server \"%V\" in "
-                  "%s:%ui is less than the headers that kube-apiserver may "
-                  "forward: over HTTP/2 one user's end the requests of all "
-                  "others on the connection, write "
-                  "\"large_client_header_buffers 4 1100k;\" there",
-                  bufs->num, bufs->size, &cscf->server_name, cscf->file_name,
-                  cscf->line);
+                  "%s:%ui is less than kube-apiserver may forward: a request "
+                  "with more headers ends all others on its HTTP/2 "
+                  "connection, write \"large_client_header_buffers 4 1100k;\" "
+                  "there", bufs->num, bufs->size, &cscf->server_name,
+                  cscf->file_name, cscf->line);
 }
 
 

@@ -23,7 +23,7 @@ ngx_int_t
 ngx_http_k8s_metrics_auth_prepare(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf)
 {
-    ngx_uint_t                  p, a, s;
+    ngx_uint_t                  p, a, s, http2;
     ngx_http_conf_port_t       *port;
     ngx_http_conf_addr_t       *addr;
     ngx_http_core_srv_conf_t  **server;
@@ -35,6 +35,7 @@ ngx_http_k8s_metrics_auth_prepare(ngx_conf_t *cf,
         return NGX_OK;
     }
 
+    http2 = 0;
     port = cmcf->ports->elts;
 
     for (p = 0; p < cmcf->ports->nelts; p++) {
@@ -45,15 +46,24 @@ ngx_http_k8s_metrics_auth_prepare(ngx_conf_t *cf,
 
             for (s = 0; s < addr[a].servers.nelts; s++) {
 
-                if (server[s] == cscf
-                    && ngx_http_k8s_metrics_ssl_address(cf, &addr[a], cscf)
-                       != NGX_OK)
+                if (server[s] != cscf) {
+                    continue;
+                }
+
+#if (NGX_HTTP_V2)
+                http2 |= addr[a].opt.http2;
+#endif
+
+                if (ngx_http_k8s_metrics_ssl_address(cf, &addr[a], cscf)
+                    != NGX_OK)
                 {
                     return NGX_ERROR;
                 }
             }
         }
     }
+
+    ngx_http_k8s_metrics_limits_check(cf, cscf, http2);
 
     return NGX_OK;
 }
@@ -78,8 +88,6 @@ ngx_http_k8s_metrics_ssl_address(ngx_conf_t *cf, ngx_http_conf_addr_t *addr,
     {
         return NGX_ERROR;
     }
-
-    ngx_http_k8s_metrics_limits_check(cf, addr, cscf);
 
     /* a header such as X-Remote-Extra-a.b%2Fc must not be lost silently */
 

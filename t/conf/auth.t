@@ -563,3 +563,116 @@ GET /
 --- must_die
 --- error_log
 "k8s_metrics_max_inflight" directive invalid number
+
+
+
+=== HTTP/2 with nginx's own buffers for headers, on two addresses
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    server {
+        listen $TEST_NGINX_K8S_ADDR:8604 ssl http2;
+        listen $TEST_NGINX_K8S_ADDR:8605 ssl http2;
+        $TEST_NGINX_K8S_TLS
+        location / { k8s_metrics_auth on; empty_gif; }
+    }
+--- config
+    location / { return 200 "ok\n"; }
+--- request
+GET /
+--- error_log eval
+qr/\[warn\] .*"large_client_header_buffers 4 8192" of server "" in \S+nginx.conf:\d+ is less than kube-apiserver may forward: a request with more headers ends all others on its HTTP\/2 connection, write "large_client_header_buffers 4 1100k;" there/
+
+
+
+=== HTTP/2 with buffers that one header does not fit into
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    server {
+        listen $TEST_NGINX_K8S_ADDR:8604 ssl http2;
+        $TEST_NGINX_K8S_TLS
+        large_client_header_buffers 16 1023k;
+        location / { k8s_metrics_auth on; empty_gif; }
+    }
+--- config
+    location / { return 200 "ok\n"; }
+--- request
+GET /
+--- error_log eval
+qr/\[warn\] .*"large_client_header_buffers 16 1047552" of server "" in \S+nginx.conf:\d+ is less than kube-apiserver may forward: a request with more headers ends all others on its HTTP\/2 connection, write "large_client_header_buffers 4 1100k;" there/
+
+
+
+=== HTTP/2 with a buffer that is all
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    server {
+        listen $TEST_NGINX_K8S_ADDR:8604 ssl http2;
+        $TEST_NGINX_K8S_TLS
+        large_client_header_buffers 1 2000k;
+        location / { k8s_metrics_auth on; empty_gif; }
+    }
+--- config
+    location / { return 200 "ok\n"; }
+--- request
+GET /
+--- error_log eval
+qr/\[warn\] .*"large_client_header_buffers 1 2048000" of server "" in \S+nginx.conf:\d+ is less than kube-apiserver may forward: a request with more headers ends all others on its HTTP\/2 connection, write "large_client_header_buffers 4 1100k;" there/
+
+
+
+=== HTTP/2 with buffers that are large enough
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    server {
+        listen $TEST_NGINX_K8S_ADDR:8604 ssl http2;
+        $TEST_NGINX_K8S_TLS
+        large_client_header_buffers 2 1m;
+        location / { k8s_metrics_auth on; empty_gif; }
+    }
+--- config
+    location / { return 200 "ok\n"; }
+--- request
+GET /
+--- no_error_log
+[warn]
+[alert]
+[emerg]
+
+
+
+=== HTTP/2 with buffers of all http
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    large_client_header_buffers 4 1100k;
+    server {
+        listen $TEST_NGINX_K8S_ADDR:8604 ssl http2;
+        $TEST_NGINX_K8S_TLS
+        location / { k8s_metrics_auth on; empty_gif; }
+    }
+--- config
+    location / { return 200 "ok\n"; }
+--- request
+GET /
+--- no_error_log
+[warn]
+[alert]
+[emerg]
+
+
+
+=== HTTP/1.1 with nginx's own buffers
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    server {
+        listen $TEST_NGINX_K8S_ADDR:8604 ssl;
+        $TEST_NGINX_K8S_TLS
+        location / { k8s_metrics_auth on; empty_gif; }
+    }
+--- config
+    location / { return 200 "ok\n"; }
+--- request
+GET /
+--- no_error_log
+[warn]
+[alert]
+[emerg]
