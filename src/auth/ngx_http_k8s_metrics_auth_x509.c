@@ -29,6 +29,10 @@ static ngx_http_k8s_metrics_verdicts_t *ngx_http_k8s_metrics_x509_verdicts(
     ngx_http_request_t *r);
 static int ngx_http_k8s_metrics_x509_check(SSL *ssl, X509 *cert,
     ngx_http_k8s_metrics_bundle_t *bundle, time_t *until);
+static int ngx_http_k8s_metrics_x509_try(SSL *ssl, X509 *cert,
+    ngx_http_k8s_metrics_bundle_t *bundle, X509 *anchor, time_t *until,
+    STACK_OF(X509) **same);
+static int ngx_http_k8s_metrics_x509_strict(X509_STORE_CTX *ctx);
 static time_t ngx_http_k8s_metrics_x509_until(X509_STORE_CTX *ctx);
 static ngx_int_t ngx_http_k8s_metrics_x509_text(ngx_pool_t *pool,
     X509_NAME_ENTRY *entry, ngx_str_t *text);
@@ -111,49 +115,158 @@ ngx_http_k8s_metrics_x509_verdicts(ngx_http_request_t *r)
 }
 
 
+/*
+ * OpenSSL takes the first anchor that has the issuer's name, and the key's
+ * identifier where there is one; Go tries all.  CAs that were made anew under
+ * the old name are both in a bundle while they rotate.
+ */
+
 static int
 ngx_http_k8s_metrics_x509_check(SSL *ssl, X509 *cert,
     ngx_http_k8s_metrics_bundle_t *bundle, time_t *until)
 {
-    int                 error;
+    int              error, i;
+    STACK_OF(X509)  *same;
+
+    same = NULL;
+    error = ngx_http_k8s_metrics_x509_try(ssl, cert, bundle, NULL, until,
+                                          &same);
+
+    for (i = 0;
+         i < sk_X509_num(same) && error == X509_V_ERR_CERT_SIGNATURE_FAILURE;
+         i++)
+    {
+        error = ngx_http_k8s_metrics_x509_try(ssl, cert, bundle,
+                                              sk_X509_value(same, i), until,
+                                              NULL);
+    }
+
+    sk_X509_pop_free(same, X509_free);
+    ERR_clear_error();
+
+    return error;
+}
+
+
+/*
+ * With all anchors of the bundle, or with one of them.  Where a signature does
+ * not fit the anchor that was taken, "same" are those of its name, the
+ * caller's to free.
+ */
+
+static int
+ngx_http_k8s_metrics_x509_try(SSL *ssl, X509 *cert,
+    ngx_http_k8s_metrics_bundle_t *bundle, X509 *anchor, time_t *until,
+    STACK_OF(X509) **same)
+{
+    int                 error, level;
     X509_STORE_CTX     *ctx;
+    STACK_OF(X509)     *only, *chain;
     X509_VERIFY_PARAM  *param;
 
     /* a certificate that is not valid yet may be so soon */
 
     *until = ngx_time() + 5;
 
+    only = NULL;
+    error = X509_V_ERR_OUT_OF_MEM;
+
     ctx = X509_STORE_CTX_new();
     if (ctx == NULL) {
-        return X509_V_ERR_OUT_OF_MEM;
+        return error;
     }
-
-    error = X509_V_ERR_UNSPECIFIED;
 
     if (X509_STORE_CTX_init(ctx, bundle->store, cert,
                             SSL_get_peer_cert_chain(ssl))
-        == 1)
+        != 1)
     {
-        param = X509_STORE_CTX_get0_param(ctx);
+        goto done;
+    }
 
-        X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_CLIENT);
-        X509_VERIFY_PARAM_set_auth_level(param,
-                                         SSL_get_security_level(ssl));
-        X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+    if (anchor) {
+        only = sk_X509_new_null();
 
-        if (X509_verify_cert(ctx) == 1) {
-            error = X509_V_OK;
-            *until = ngx_http_k8s_metrics_x509_until(ctx);
+        if (only == NULL || sk_X509_push(only, anchor) == 0) {
+            goto done;
+        }
 
-        } else if (X509_STORE_CTX_get_error(ctx) != X509_V_OK) {
-            error = X509_STORE_CTX_get_error(ctx);
+        X509_STORE_CTX_set0_trusted_stack(ctx, only);
+    }
+
+    param = X509_STORE_CTX_get0_param(ctx);
+
+    /* at level 0 OpenSSL takes SHA-1 and MD5; Go never does */
+
+    level = SSL_get_security_level(ssl);
+
+    X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_CLIENT);
+    X509_VERIFY_PARAM_set_auth_level(param, ngx_max(level, 1));
+    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+
+    error = X509_V_ERR_UNSPECIFIED;
+
+    if (X509_verify_cert(ctx) == 1) {
+        error = ngx_http_k8s_metrics_x509_strict(ctx);
+
+    } else if (X509_STORE_CTX_get_error(ctx) != X509_V_OK) {
+        error = X509_STORE_CTX_get_error(ctx);
+    }
+
+    chain = X509_STORE_CTX_get0_chain(ctx);
+
+    if (error == X509_V_OK) {
+        *until = ngx_http_k8s_metrics_x509_until(ctx);
+
+    } else if (error == X509_V_ERR_CERT_SIGNATURE_FAILURE && same
+               && sk_X509_num(chain) > 1)
+    {
+        *same = X509_STORE_CTX_get1_certs(ctx,
+                    X509_get_subject_name(sk_X509_value(chain,
+                                                   sk_X509_num(chain) - 1)));
+    }
+
+done:
+
+    X509_STORE_CTX_free(ctx);
+    sk_X509_free(only);
+
+    return error;
+}
+
+
+/*
+ * What Go's crypto/x509 demands of issuers beyond OpenSSL: that an anchor of
+ * version 3 says it is a CA, and that certificates issued under their issuer's
+ * own name count for the length of the path.
+ */
+
+static int
+ngx_http_k8s_metrics_x509_strict(X509_STORE_CTX *ctx)
+{
+    int              i;
+    long             len;
+    X509            *cert;
+    STACK_OF(X509)  *chain;
+
+    chain = X509_STORE_CTX_get0_chain(ctx);
+
+    for (i = 1; i < sk_X509_num(chain); i++) {
+        cert = sk_X509_value(chain, i);
+
+        if (X509_get_version(cert) == 2
+            && (X509_get_extension_flags(cert) & EXFLAG_CA) == 0)
+        {
+            return X509_V_ERR_INVALID_CA;
+        }
+
+        len = X509_get_pathlen(cert);
+
+        if (len != -1 && i - 1 > len) {
+            return X509_V_ERR_PATH_LENGTH_EXCEEDED;
         }
     }
 
-    X509_STORE_CTX_free(ctx);
-    ERR_clear_error();
-
-    return error;
+    return X509_V_OK;
 }
 
 
@@ -301,6 +414,9 @@ ngx_http_k8s_metrics_x509_identity(ngx_pool_t *pool, X509 *cert,
 
         if (OBJ_obj2nid(object) == NID_organizationName) {
             identity->groups[identity->ngroups++] = text;
+
+        } else if (identity->uid.len) {
+            return NGX_DECLINED;
 
         } else {
             identity->uid = text;
