@@ -86,6 +86,12 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "zoo" {
+		if err := runZoo(os.Args[2:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	o := flags()
 	var lim syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim) == nil {
