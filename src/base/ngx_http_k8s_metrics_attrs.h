@@ -53,9 +53,9 @@ typedef struct {
  * "args" what follows it.  Strings are views or pool memory.
  *
  * NGX_OK; NGX_DECLINED when the raw path has %2F, %2E, "//", "/./" or "/../"
- * in any spelling, a NUL or a broken escape, so that decoding it could mean
- * another thing to another reader ("path" is then set, nothing else);
- * NGX_ERROR without memory.
+ * in any spelling (also "..;x"), a backslash, a NUL, a broken escape or bytes
+ * that are no UTF-8, so that decoding it could mean another thing to another
+ * reader ("path" is then set, nothing else); NGX_ERROR without memory.
  */
 ngx_int_t ngx_http_k8s_metrics_attrs(ngx_pool_t *pool,
     const ngx_str_t *method, const ngx_str_t *uri, const ngx_str_t *args,

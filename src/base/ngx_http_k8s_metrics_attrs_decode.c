@@ -9,10 +9,13 @@
 
 #include "ngx_http_k8s_metrics_attrs.h"
 #include "ngx_http_k8s_metrics_attrs_decode.h"
+#include "ngx_http_k8s_metrics_json.h"
 
 
 static ngx_uint_t ngx_http_k8s_metrics_decode_ambiguous(
     const ngx_str_t *path);
+static ngx_uint_t ngx_http_k8s_metrics_decode_dots(const u_char *p,
+    const u_char *last);
 static ngx_int_t ngx_http_k8s_metrics_query_pair(const u_char *p,
     const u_char *last, const char *name, const u_char **value);
 static ngx_int_t ngx_http_k8s_metrics_query_char(const u_char **pos,
@@ -76,31 +79,43 @@ ngx_http_k8s_metrics_decode_path(ngx_pool_t *pool, const ngx_str_t *uri,
 }
 
 
-/* An empty part within the path, or one of only one or two dots. */
+/*
+ * An empty part within the path; one of only one or two dots, also before
+ * parameters, which some take off first; a backslash, which some take for a
+ * slash; bytes that are no UTF-8: a review has no form for them, and some read
+ * overlong forms as what they stand for.
+ */
 
 static ngx_uint_t
 ngx_http_k8s_metrics_decode_ambiguous(const ngx_str_t *path)
 {
-    size_t       len;
+    size_t       n;
     u_char      *p, *start, *last;
 
     last = path->data + path->len;
     start = path->data;
 
-    for (p = path->data; p <= last; p++) {
+    for (p = path->data; p < last; p += n) {
+        n = 1;
 
-        if (p < last && *p != '/') {
-            continue;
+        if (*p >= 0x80) {
+            n = ngx_http_k8s_metrics_json_utf8(p, last);
+
+            if (n == 0) {
+                return 1;
+            }
         }
 
-        len = p - start;
-
-        if (len == 0 && p < last && p != path->data) {
+        if (*p == '\\') {
             return 1;
         }
 
-        if ((len == 1 && start[0] == '.')
-            || (len == 2 && start[0] == '.' && start[1] == '.'))
+        if (*p != '/') {
+            continue;
+        }
+
+        if ((p == start && p != path->data)
+            || ngx_http_k8s_metrics_decode_dots(start, p))
         {
             return 1;
         }
@@ -108,7 +123,20 @@ ngx_http_k8s_metrics_decode_ambiguous(const ngx_str_t *path)
         start = p + 1;
     }
 
-    return 0;
+    return ngx_http_k8s_metrics_decode_dots(start, last);
+}
+
+
+static ngx_uint_t
+ngx_http_k8s_metrics_decode_dots(const u_char *p, const u_char *last)
+{
+    ngx_uint_t  n;
+
+    for (n = 0; n < 2 && p < last && *p == '.'; n++) {
+        p++;
+    }
+
+    return n && (p == last || *p == ';');
 }
 
 

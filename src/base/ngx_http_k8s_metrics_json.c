@@ -20,8 +20,6 @@ static void ngx_http_k8s_metrics_json_quoted(ngx_http_k8s_metrics_out_t *out,
     const ngx_str_t *s);
 static const u_char *ngx_http_k8s_metrics_json_escape(
     ngx_http_k8s_metrics_out_t *out, const u_char *p, const u_char *end);
-static size_t ngx_http_k8s_metrics_json_utf8(const u_char *p,
-    const u_char *end);
 
 
 /* bytes that cannot be copied as they are */
@@ -368,9 +366,7 @@ ngx_http_k8s_metrics_json_escape(ngx_http_k8s_metrics_out_t *out,
 }
 
 
-/* Bytes of the valid UTF-8 sequence at "p" (a byte over 0x7f), or 0. */
-
-static size_t
+size_t
 ngx_http_k8s_metrics_json_utf8(const u_char *p, const u_char *end)
 {
     size_t  i, n;

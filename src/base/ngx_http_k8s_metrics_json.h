@@ -79,5 +79,11 @@ void ngx_http_k8s_metrics_json_raw_mem(ngx_http_k8s_metrics_json_t *w,
         ngx_http_k8s_metrics_json_string(w, s);                               \
     } while (0)
 
+/*
+ * Bytes of the valid UTF-8 sequence at "p", a byte over 0x7f that is before
+ * "end"; 0: there is none (RFC 3629: no overlong forms, no surrogates).
+ */
+size_t ngx_http_k8s_metrics_json_utf8(const u_char *p, const u_char *end);
+
 
 #endif /* _NGX_HTTP_K8S_METRICS_JSON_H_INCLUDED_ */

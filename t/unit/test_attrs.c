@@ -60,6 +60,10 @@ static const attrs_case_t  cases[] = {
     { "HEAD", V "/nodes", "", "list|" G "|nodes|||1" },
     { "GET", V "/nodes/n-1", "", "get|" G "|nodes||n-1|2" },
     { "HEAD", V "/nodes/n-1", "", "get|" G "|nodes||n-1|2" },
+    { "GET", V "/nodes/...", "", "get|" G "|nodes||...|2" },
+    { "GET", V "/nodes/..a", "", "get|" G "|nodes||..a|2" },
+    { "GET", V "/nodes/a..;b", "", "get|" G "|nodes||a..;b|2" },
+    { "GET", V "/nodes/%c3%A9", "", "get|" G "|nodes||\xc3\xa9|2" },
     { "GET", V "/nodes/n-1", "watch=1", "get|" G "|nodes||n-1|2" },
     { "POST", V "/nodes", "", "create|" G "|nodes|||1" },
     { "PUT", V "/nodes/n", "", "update|" G "|nodes||n|2" },
@@ -148,7 +152,10 @@ static const char  *ambiguous[] = {
     "/.", "/..", "/./", "/a/./b", "/a/../b", "/a/..", "/a/.", "./a", "..",
     V "/nodes/a%2Fb", V "/nodes/a%2fb", V "/nodes/%2e%2e", V "/nodes/a%2Eb",
     V "/nodes/%00", V "/nodes/%", V "/nodes/%4", V "/nodes/%4g",
-    V "/nodes/%g4", V "/nodes/%%", V "/nodes/%2", "%2F"
+    V "/nodes/%g4", V "/nodes/%%", V "/nodes/%2", "%2F",
+    "/a\\b", "/a%5Cb", "/a/..\\b", "/a/..;/b", "/a/.;/b", "/a/..;", "..;x/a",
+    "/a/%c0%af", "/a/%c0%ae%c0%ae/b", "/a/%e0%80%af", "/a/%ff", "/a/%ed%a0%80",
+    "/a/\xff/b", "/a/%c3", "/a/%f5%80%80%80"
 };
 
 
