@@ -56,8 +56,10 @@ sub who {
     my $o = eval { JSON::PP->new->utf8->decode($r->{body}) };
     my $m = ref $o eq 'HASH' ? $o->{message} // '' : '';
 
-    return $r->{status} == 403 && $m =~ /^forbidden: User "(.*)" cannot \w+ path/
-        ? $1 : $m =~ /impersonation/ ? "$r->{status} impersonation"
+    return $1 if $r->{status} == 403
+        && $m =~ /^forbidden: User "(.*)" cannot \w+ path/;
+
+    return $m =~ /impersonation/ ? "$r->{status} impersonation"
         : defined $r->{goaway} ? "goaway $r->{goaway}"
         : defined $r->{reset} ? "reset $r->{reset}"
         : $r->{status};
@@ -131,7 +133,8 @@ for my $l (@lines) {
 # groups are whole values, of exact headers
 
 is(over_h1('front-client', 'X-Remote-User: bob',
-           'X-Remote-Group: a, system:masters', 'X_Remote_Group: system:masters', 'X-Remote-Groups: system:masters',
+           'X-Remote-Group: a, system:masters', 'X_Remote_Group: system:masters',
+           'X-Remote-Groups: system:masters',
            'X-Remote-Group:', 'X-Remote-Group: b'), 'bob', 'groups of bob');
 is(groups(), 'a, system:masters,b,system:authenticated', 'are whole values');
 

@@ -14,19 +14,24 @@ our @EXPORT_OK = qw(h1 h2);
 
 # cert: files' name without .crt and .key; sni; version (SSL_version)
 
+# a context is dear to make
+my %context;
+
 sub connection {
     my ($to, %o) = @_;
 
-    my $c = IO::Socket::SSL->new(PeerAddr => $to, Timeout => 15,
-        SSL_verify_mode => SSL_VERIFY_NONE,
-        $o{sni} ? (SSL_hostname => $o{sni}) : (),
+    my @o = (SSL_verify_mode => SSL_VERIFY_NONE,
         $o{version} ? (SSL_version => $o{version}) : (),
         $o{alpn} ? (SSL_alpn_protocols => [ $o{alpn} ]) : (),
         $o{cert} ? (SSL_use_cert => 1, SSL_cert_file => "$o{cert}.crt",
-                    SSL_key_file => "$o{cert}.key") : ())
-        or die "$to: $SSL_ERROR";
+                    SSL_key_file => "$o{cert}.key") : ());
 
-    return $c;
+    my $context = $context{join "\0", map { ref ? @$_ : $_ } @o}
+        //= IO::Socket::SSL::SSL_Context->new(@o);
+
+    return IO::Socket::SSL->new(PeerAddr => $to, Timeout => 15,
+        SSL_reuse_ctx => $context, $o{sni} ? (SSL_hostname => $o{sni}) : ())
+        || die "$to: $SSL_ERROR";
 }
 
 sub h1 { my ($to, %o) = @_; return bless { c => connection($to, %o) }, 'Raw::H1' }
