@@ -27,6 +27,8 @@ static void ngx_http_k8s_metrics_access_selector(
 static void ngx_http_k8s_metrics_access_subject(
     ngx_http_k8s_metrics_json_t *w,
     const ngx_http_k8s_metrics_identity_t *identity);
+static ngx_int_t ngx_http_k8s_metrics_access_bool(const cJSON *status,
+    const char *name);
 static void ngx_http_k8s_metrics_access_read(ngx_pool_t *pool,
     const ngx_str_t *question, const ngx_str_t *json,
     ngx_http_k8s_metrics_ruling_t *ruling);
@@ -236,22 +238,19 @@ ngx_http_k8s_metrics_access_read(ngx_pool_t *pool,
     const ngx_str_t *question, const ngx_str_t *json,
     ngx_http_k8s_metrics_ruling_t *ruling)
 {
-    cJSON       *doc, *status, *text;
-    ngx_uint_t   allowed, denied;
+    cJSON      *doc, *status, *text;
+    ngx_int_t   allowed, denied;
 
-    doc = cJSON_ParseWithLength((char *) json->data, json->len);
-
-    status = cJSON_GetObjectItemCaseSensitive(doc, "status");
-
-    if (!cJSON_IsObject(status)) {
-        goto done;
+    doc = ngx_http_k8s_metrics_review_document(json, "authorization.k8s.io/v1",
+                                               "SubjectAccessReview", &status);
+    if (doc == NULL) {
+        return;
     }
 
-    allowed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status,
-                                                            "allowed"));
-    denied = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status, "denied"));
+    allowed = ngx_http_k8s_metrics_access_bool(status, "allowed");
+    denied = ngx_http_k8s_metrics_access_bool(status, "denied");
 
-    if (allowed && denied) {
+    if (allowed == NGX_ERROR || denied == NGX_ERROR || (allowed && denied)) {
         goto done;
     }
 
@@ -277,4 +276,21 @@ ngx_http_k8s_metrics_access_read(ngx_pool_t *pool,
 done:
 
     cJSON_Delete(doc);
+}
+
+
+/* 1, 0 (not there, too), or NGX_ERROR for what is no boolean. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_access_bool(const cJSON *status, const char *name)
+{
+    cJSON  *value;
+
+    value = cJSON_GetObjectItemCaseSensitive(status, name);
+
+    if (value == NULL || cJSON_IsNull(value)) {
+        return 0;
+    }
+
+    return cJSON_IsBool(value) ? cJSON_IsTrue(value) : NGX_ERROR;
 }

@@ -339,6 +339,16 @@ void ngx_http_k8s_metrics_limits_check(ngx_conf_t *cf,
 void ngx_http_k8s_metrics_limits_init_process(void);
 
 
+/*
+ * The JSON of an answer, when it is a review of this version and kind, with
+ * nothing behind it, no name in it or in its status twice, which JSON's
+ * readers take in different ways; "status" is an object in it.  The caller's
+ * to delete; NULL when it is none, or without memory.
+ */
+struct cJSON *ngx_http_k8s_metrics_review_document(const ngx_str_t *json,
+    const char *version, const char *kind, struct cJSON **status);
+
+
 /* --- what is asked (auth_access_review.c, auth_token_review.c) --------- */
 
 extern const ngx_http_k8s_metrics_review_kind_t

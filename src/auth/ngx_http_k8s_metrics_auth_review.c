@@ -9,9 +9,12 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include <cjson/cJSON.h>
+
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
+#define NGX_HTTP_K8S_METRICS_REVIEW_MEMBERS   100     /* of an object */
 #define NGX_HTTP_K8S_METRICS_REVIEW_DEADLINE  10000
 #define NGX_HTTP_K8S_METRICS_REVIEW_PAUSE     250     /* then doubled */
 #define NGX_HTTP_K8S_METRICS_REVIEW_LINES     1       /* a minute */
@@ -37,6 +40,9 @@ typedef struct {
 } ngx_http_k8s_metrics_asking_t;
 
 
+static ngx_uint_t ngx_http_k8s_metrics_review_once(const cJSON *object);
+static ngx_uint_t ngx_http_k8s_metrics_review_says(const cJSON *doc,
+    const char *name, const char *value);
 static ngx_int_t ngx_http_k8s_metrics_review_try(
     ngx_http_k8s_metrics_asking_t *a);
 static void ngx_http_k8s_metrics_review_again(ngx_event_t *ev);
@@ -210,7 +216,8 @@ ngx_http_k8s_metrics_review_answered(void *data, ngx_int_t rc,
         return;
     }
 
-    too_large = a->answer.overflow;
+    too_large = (a->answer.overflow
+                 || res->failure == NGX_HTTP_K8S_METRICS_FETCH_TOO_LARGE);
 
     ngx_destroy_pool(a->pool);
     a->pool = NULL;
@@ -264,6 +271,79 @@ ngx_http_k8s_metrics_review_read(ngx_http_k8s_metrics_asking_t *a,
                       "k8s_metrics: %s failed: the answer is no review",
                       a->reviews->kind->what);
     }
+}
+
+
+struct cJSON *
+ngx_http_k8s_metrics_review_document(const ngx_str_t *json,
+    const char *version, const char *kind, struct cJSON **status)
+{
+    cJSON       *doc;
+    const char  *end, *last;
+
+    doc = cJSON_ParseWithLengthOpts((char *) json->data, json->len, &end, 0);
+
+    if (doc == NULL) {
+        return NULL;
+    }
+
+    last = (char *) json->data + json->len;
+
+    while (end < last && (*end == ' ' || *end == '\n' || *end == '\r'
+                          || *end == '\t'))
+    {
+        end++;
+    }
+
+    *status = cJSON_GetObjectItemCaseSensitive(doc, "status");
+
+    if (end == last
+        && ngx_http_k8s_metrics_review_says(doc, "apiVersion", version)
+        && ngx_http_k8s_metrics_review_says(doc, "kind", kind)
+        && ngx_http_k8s_metrics_review_once(doc)
+        && ngx_http_k8s_metrics_review_once(*status))
+    {
+        return doc;
+    }
+
+    cJSON_Delete(doc);
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_k8s_metrics_review_says(const cJSON *doc, const char *name,
+    const char *value)
+{
+    cJSON  *text;
+
+    text = cJSON_GetObjectItemCaseSensitive(doc, name);
+
+    return cJSON_IsString(text) && ngx_strcmp(text->valuestring, value) == 0;
+}
+
+
+static ngx_uint_t
+ngx_http_k8s_metrics_review_once(const cJSON *object)
+{
+    const cJSON  *a, *b;
+
+    if (!cJSON_IsObject(object)
+        || cJSON_GetArraySize(object) > NGX_HTTP_K8S_METRICS_REVIEW_MEMBERS)
+    {
+        return 0;
+    }
+
+    for (a = object->child; a; a = a->next) {
+        for (b = a->next; b; b = b->next) {
+            if (ngx_strcmp(a->string, b->string) == 0) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
 }
 
 

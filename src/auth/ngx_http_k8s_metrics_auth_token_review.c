@@ -197,13 +197,14 @@ ngx_http_k8s_metrics_token_read(ngx_pool_t *pool,
     ngx_int_t                         rc;
     ngx_http_k8s_metrics_identity_t  *identity;
 
-    doc = cJSON_ParseWithLength((char *) json->data, json->len);
+    doc = ngx_http_k8s_metrics_review_document(json,
+                                               "authentication.k8s.io/v1",
+                                               "TokenReview", &status);
+    if (doc == NULL) {
+        return;
+    }
 
-    status = cJSON_GetObjectItemCaseSensitive(doc, "status");
-
-    if (!cJSON_IsObject(status)
-        || ngx_http_k8s_metrics_token_refused(pool, status, ruling) != NGX_OK)
-    {
+    if (ngx_http_k8s_metrics_token_refused(pool, status, ruling) != NGX_OK) {
         goto done;
     }
 

@@ -154,7 +154,7 @@ func (a *apiServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	t := parseTarget(r.URL.Path)
 	watch := boolParam(r, "watch")
 	fault := a.f.ofAPI(t.part, watch)
-	if a.misbehave(rw, r, fault, t) {
+	if a.misbehave(rw, r, fault, t) || a.tell(rw, t.part) {
 		return
 	}
 	switch {

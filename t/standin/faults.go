@@ -15,6 +15,7 @@ type faults struct {
 	rules    []rule
 	reason   string
 	tokens   map[string]tokenUser
+	told     told
 	reviews  []map[string]interface{}
 	requests []requestLine
 	stats    stats
