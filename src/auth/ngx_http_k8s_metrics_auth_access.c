@@ -103,6 +103,18 @@ ngx_http_k8s_metrics_auth_park(ngx_http_request_t *r)
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return NGX_AGAIN;
+    }
+#endif
+
+    /* a client that has left already is not told of again */
+
+    if (r->connection->read->pending_eof) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+    }
+
     return NGX_AGAIN;
 }
 

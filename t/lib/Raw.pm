@@ -34,7 +34,10 @@ sub connection {
         || die "$to: $SSL_ERROR";
 }
 
-sub h1 { my ($to, %o) = @_; return bless { c => connection($to, %o) }, 'Raw::H1' }
+sub h1 {
+    my ($to, %o) = @_;
+    return bless { c => connection($to, %o) }, 'Raw::H1';
+}
 
 sub h2 {
     my ($to, %o) = @_;
@@ -192,6 +195,24 @@ sub ask {
     }
 
     return $r;
+}
+
+# a stream that is not waited for; its number
+sub begin {
+    my ($self, $fields, %o) = @_;
+
+    my $sid = $self->{sid} += 2;
+    $self->{c}->print(frame(1, 5, $sid, fields(':method' => 'GET',
+        ':scheme' => 'https', ':authority' => 'x', ':path' => $o{path},
+        @$fields)));
+
+    return $sid;
+}
+
+# takes it back: CANCEL
+sub cancel {
+    my ($self, $sid) = @_;
+    $self->{c}->print(frame(3, 0, $sid, pack 'N', 8));
 }
 
 # :status is the first field that nginx sends, after the table's size
