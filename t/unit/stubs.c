@@ -247,6 +247,13 @@ ngx_conf_log_error(ngx_uint_t level, ngx_conf_t *cf, ngx_err_t err,
 /* strings */
 
 void
+ngx_explicit_memzero(void *buf, size_t n)
+{
+    ngx_memzero(buf, n);
+}
+
+
+void
 ngx_strlow(u_char *dst, u_char *src, size_t n)
 {
     size_t  i;
