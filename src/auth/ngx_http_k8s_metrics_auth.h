@@ -110,9 +110,9 @@ ngx_http_k8s_metrics_auth_t *ngx_http_k8s_metrics_auth(ngx_cycle_t *cycle,
     ngx_http_k8s_metrics_store_t *store);
 
 /*
- * Reads the cluster's settings where they changed: at each request with a
- * certificate, and from the worker's tick, so that the log says soon what is
- * wrong with them.
+ * From the worker's tick: reads the cluster's settings where they changed, so
+ * that the log says soon what is wrong with them, and the files of directives
+ * (bundles, servers' certificates) that were replaced.
  */
 void ngx_http_k8s_metrics_auth_refresh(ngx_http_k8s_metrics_auth_t *auth);
 

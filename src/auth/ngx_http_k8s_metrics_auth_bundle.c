@@ -13,25 +13,24 @@
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
-#define NGX_HTTP_K8S_METRICS_BUNDLE_SIZE   (1024 * 1024)
 #define NGX_HTTP_K8S_METRICS_BUNDLE_CERTS  1000
 
 
+static ngx_int_t ngx_http_k8s_metrics_bundle_make(
+    ngx_http_k8s_metrics_bundle_t *bundle, ngx_str_t *pem, const char **error);
 static ngx_int_t ngx_http_k8s_metrics_bundle_fill(
     ngx_http_k8s_metrics_bundle_t *bundle, BIO *bio, const char **error);
 static void ngx_http_k8s_metrics_bundle_cleanup(void *data);
+static ngx_int_t ngx_http_k8s_metrics_bundle_load(void *data,
+    ngx_str_t *bytes, ngx_log_t *log, ngx_uint_t level);
 
 
 ngx_http_k8s_metrics_bundle_t *
 ngx_http_k8s_metrics_bundle(ngx_pool_t *pool, ngx_str_t *pem,
     const char **error)
 {
-    BIO                            *bio;
-    ngx_int_t                       rc;
     ngx_pool_cleanup_t             *cln;
     ngx_http_k8s_metrics_bundle_t  *bundle;
-
-    static ngx_uint_t               id;     /* new in a process, never again */
 
     *error = "no memory";
 
@@ -41,26 +40,55 @@ ngx_http_k8s_metrics_bundle(ngx_pool_t *pool, ngx_str_t *pem,
     }
 
     bundle = cln->data;
-    bundle->id = ++id;
-    bundle->store = X509_STORE_new();
+    bundle->file = NULL;
 
-    if (bundle->store == NULL) {
+    if (ngx_http_k8s_metrics_bundle_make(bundle, pem, error) != NGX_OK) {
         return NULL;
     }
 
     cln->handler = ngx_http_k8s_metrics_bundle_cleanup;
 
-    bio = BIO_new_mem_buf(pem->data, (int) pem->len);
-    if (bio == NULL) {
-        return NULL;
+    return bundle;
+}
+
+
+/* NGX_OK with a store and an id, NGX_ERROR without. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_bundle_make(ngx_http_k8s_metrics_bundle_t *bundle,
+    ngx_str_t *pem, const char **error)
+{
+    BIO                *bio;
+    ngx_int_t           rc;
+
+    static ngx_uint_t   id;     /* new in a process, never again */
+
+    *error = "no memory";
+
+    bundle->store = X509_STORE_new();
+
+    if (bundle->store == NULL) {
+        return NGX_ERROR;
     }
 
-    rc = ngx_http_k8s_metrics_bundle_fill(bundle, bio, error);
+    rc = NGX_ERROR;
+    bio = BIO_new_mem_buf(pem->data, (int) pem->len);
 
-    BIO_free(bio);
+    if (bio) {
+        rc = ngx_http_k8s_metrics_bundle_fill(bundle, bio, error);
+        BIO_free(bio);
+    }
+
     ERR_clear_error();
 
-    return (rc == NGX_OK) ? bundle : NULL;
+    if (rc != NGX_OK) {
+        X509_STORE_free(bundle->store);
+        return NGX_ERROR;
+    }
+
+    bundle->id = ++id;
+
+    return NGX_OK;
 }
 
 
@@ -152,49 +180,75 @@ ngx_http_k8s_metrics_bundle_cleanup(void *data)
 }
 
 
+/* Nothing holds a store longer than it takes to verify a certificate. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_bundle_load(void *data, ngx_str_t *bytes, ngx_log_t *log,
+    ngx_uint_t level)
+{
+    ngx_http_k8s_metrics_bundle_t *bundle = data;
+
+    const char                     *error;
+    ngx_http_k8s_metrics_bundle_t   changed;
+
+    if (ngx_http_k8s_metrics_bundle_make(&changed, bytes, &error) != NGX_OK) {
+        ngx_log_error(level, log, 0,
+                      "k8s_metrics: %s \"%V\" has changed and cannot be used: "
+                      "%s: the old one stays in force", bundle->file->what,
+                      &bundle->file->name, error);
+        return NGX_ERROR;
+    }
+
+    X509_STORE_free(bundle->store);
+
+    bundle->store = changed.store;
+    bundle->id = changed.id;
+
+    return NGX_OK;
+}
+
+
 ngx_http_k8s_metrics_bundle_t *
 ngx_http_k8s_metrics_bundle_file(ngx_conf_t *cf, const char *directive,
     ngx_str_t *file)
 {
-    off_t                           size;
-    ngx_fd_t                        fd;
+    ngx_int_t                       rc;
     ngx_str_t                       pem;
+    ngx_err_t                       err;
     const char                     *error;
-    ngx_file_info_t                 fi;
+    ngx_http_k8s_metrics_file_t     named;
+    ngx_http_k8s_metrics_files_t   *files;
     ngx_http_k8s_metrics_bundle_t  *bundle;
 
     if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
         return NULL;
     }
 
-    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    ngx_memzero(&named, sizeof(ngx_http_k8s_metrics_file_t));
 
-    if (fd == NGX_INVALID_FILE || ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "\"%s\" \"%V\" cannot be opened", directive, file);
-        goto failed;
+    named.what = directive;
+    named.name = *file;
+
+    files = ngx_http_k8s_metrics_auth_files_find(cf, &named, 1);
+
+    if (files) {
+        return files->data;
     }
 
-    size = ngx_file_size(&fi);
-
-    if (!ngx_is_file(&fi) || size > NGX_HTTP_K8S_METRICS_BUNDLE_SIZE) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"%s\" \"%V\" is no file of 1m at most",
-                      directive, file);
-        goto failed;
+    files = ngx_http_k8s_metrics_auth_files_add(cf, &named, 1);
+    if (files == NULL) {
+        return NULL;
     }
 
-    pem.len = (size_t) size;
-    pem.data = ngx_pnalloc(cf->temp_pool, pem.len + 1);
-
-    if (pem.data == NULL) {
-        goto failed;
-    }
-
-    if (ngx_read_fd(fd, pem.data, pem.len) != (ssize_t) pem.len) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "\"%s\" \"%V\" cannot be read", directive, file);
-        goto failed;
+    rc = ngx_http_k8s_metrics_file_read(files->file, cf->temp_pool, &pem,
+                                        &err);
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, err,
+                      "\"%s\" \"%V\" %s", directive, file,
+                      (rc == NGX_ABORT) ? "cannot be opened"
+                      : (rc == NGX_DECLINED) ? "is no file of 1m at most"
+                      : "cannot be read");
+        return NULL;
     }
 
     bundle = ngx_http_k8s_metrics_bundle(cf->pool, &pem, &error);
@@ -203,17 +257,15 @@ ngx_http_k8s_metrics_bundle_file(ngx_conf_t *cf, const char *directive,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%s\" \"%V\" cannot be used: %s", directive, file,
                       error);
+        return NULL;
     }
 
-    (void) ngx_close_file(fd);
+    bundle->file = files->file;
+
+    ngx_http_k8s_metrics_file_known(files->file, &pem);
+
+    files->load = ngx_http_k8s_metrics_bundle_load;
+    files->data = bundle;
 
     return bundle;
-
-failed:
-
-    if (fd != NGX_INVALID_FILE) {
-        (void) ngx_close_file(fd);
-    }
-
-    return NULL;
 }

@@ -31,11 +31,7 @@ static ngx_array_t *ngx_http_k8s_metrics_auth_list(ngx_conf_t *cf,
 static char *ngx_http_k8s_metrics_auth_check_paths(ngx_conf_t *cf,
     ngx_array_t *paths);
 static char *ngx_http_k8s_metrics_auth_load(ngx_conf_t *cf,
-    ngx_http_k8s_metrics_auth_srv_conf_t *prev,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf);
-static ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_auth_bundle(
-    ngx_conf_t *cf, const char *directive, const ngx_str_t *file,
-    const ngx_str_t *inherited, ngx_http_k8s_metrics_bundle_t **kept);
 
 
 void
@@ -86,7 +82,7 @@ ngx_http_k8s_metrics_auth_srv_conf_merge(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_k8s_metrics_auth_load(cf, prev, conf);
+    return ngx_http_k8s_metrics_auth_load(cf, conf);
 }
 
 
@@ -244,35 +240,28 @@ ngx_http_k8s_metrics_auth_check_paths(ngx_conf_t *cf, ngx_array_t *paths)
 }
 
 
+/* A file that several servers name, or inherit, is one bundle for all. */
+
 static char *
 ngx_http_k8s_metrics_auth_load(ngx_conf_t *cf,
-    ngx_http_k8s_metrics_auth_srv_conf_t *prev,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf)
 {
-    ngx_http_k8s_metrics_auth_state_t  *state, *kept;
+    ngx_str_t                           name;
+    ngx_http_k8s_metrics_auth_state_t  *state;
 
     state = ngx_pcalloc(cf->pool, sizeof(ngx_http_k8s_metrics_auth_state_t));
     if (state == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    if (prev->state == NULL) {
-        prev->state = ngx_pcalloc(cf->pool,
-                                  sizeof(ngx_http_k8s_metrics_auth_state_t));
-        if (prev->state == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
     conf->state = state;
-    kept = prev->state;
 
     if (conf->requestheader_client_ca.data) {
-        state->requestheader.bundle = ngx_http_k8s_metrics_auth_bundle(cf,
+        name = conf->requestheader_client_ca;
+
+        state->requestheader.bundle = ngx_http_k8s_metrics_bundle_file(cf,
                                         "k8s_metrics_requestheader_client_ca",
-                                        &conf->requestheader_client_ca,
-                                        &prev->requestheader_client_ca,
-                                        &kept->requestheader.bundle);
+                                        &name);
         if (state->requestheader.bundle == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -285,39 +274,16 @@ ngx_http_k8s_metrics_auth_load(ngx_conf_t *cf,
     }
 
     if (conf->client_ca.data) {
-        state->client_ca = ngx_http_k8s_metrics_auth_bundle(cf,
-                                       "k8s_metrics_client_ca",
-                                       &conf->client_ca, &prev->client_ca,
-                                       &kept->client_ca);
+        name = conf->client_ca;
+
+        state->client_ca = ngx_http_k8s_metrics_bundle_file(cf,
+                                             "k8s_metrics_client_ca", &name);
         if (state->client_ca == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
     return NGX_CONF_OK;
-}
-
-
-/* A file that http names is loaded once for all servers that inherit it. */
-
-static ngx_http_k8s_metrics_bundle_t *
-ngx_http_k8s_metrics_auth_bundle(ngx_conf_t *cf, const char *directive,
-    const ngx_str_t *file, const ngx_str_t *inherited,
-    ngx_http_k8s_metrics_bundle_t **kept)
-{
-    ngx_str_t  name;
-
-    name = *file;
-
-    if (file->data != inherited->data) {
-        return ngx_http_k8s_metrics_bundle_file(cf, directive, &name);
-    }
-
-    if (*kept == NULL) {
-        *kept = ngx_http_k8s_metrics_bundle_file(cf, directive, &name);
-    }
-
-    return *kept;
 }
 
 

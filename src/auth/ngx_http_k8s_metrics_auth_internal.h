@@ -14,6 +14,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_k8s_metrics_answer.h"
+#include "ngx_http_k8s_metrics_file.h"
 #include "ngx_http_k8s_metrics_limit.h"
 #include "ngx_http_k8s_metrics_auth.h"
 
@@ -26,6 +27,7 @@
 typedef struct {
     X509_STORE                       *store;
     ngx_uint_t                        id;
+    ngx_http_k8s_metrics_file_t      *file;     /* NULL: of the ConfigMap */
 } ngx_http_k8s_metrics_bundle_t;
 
 /* How identities are read from headers, all from one source. */
@@ -161,7 +163,10 @@ typedef struct {
 ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_bundle(ngx_pool_t *pool,
     ngx_str_t *pem, const char **error);
 
-/* A bundle from a directive's file; NULL (EMERG logged). */
+/*
+ * A bundle from a directive's file; NULL (EMERG logged).  A worker replaces
+ * what it holds, store and id, when the file changes.
+ */
 ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_bundle_file(
     ngx_conf_t *cf, const char *directive, ngx_str_t *file);
 
@@ -175,6 +180,31 @@ ngx_uint_t ngx_http_k8s_metrics_header_name_ok(const ngx_str_t *name);
 void ngx_http_k8s_metrics_auth_settings(ngx_http_k8s_metrics_auth_t *auth,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_settings_t *settings);
+
+
+/* --- files that are watched (auth_files.c, auth_serving.c) ------------- */
+
+/*
+ * Files (copied: name and what) that the workers of this configuration look
+ * at; the caller says how they are loaded.  NULL without memory.
+ */
+ngx_http_k8s_metrics_files_t *ngx_http_k8s_metrics_auth_files_add(
+    ngx_conf_t *cf, ngx_http_k8s_metrics_file_t *file, ngx_uint_t n);
+
+/* The same names for the same purpose that were added before, or NULL. */
+ngx_http_k8s_metrics_files_t *ngx_http_k8s_metrics_auth_files_find(
+    ngx_conf_t *cf, ngx_http_k8s_metrics_file_t *file, ngx_uint_t n);
+
+/* From the worker's tick: a look at all of them, where it is time. */
+void ngx_http_k8s_metrics_auth_files_look(ngx_log_t *log);
+
+/*
+ * Workers replace the server's certificate and key in its SSL_CTX when their
+ * files change; not those with a password, of an engine, with variables or
+ * stapled (NOTICE).  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_serving_watch(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf);
 
 
 /* --- certificates (auth_x509.c, auth_ssl.c) ---------------------------- */

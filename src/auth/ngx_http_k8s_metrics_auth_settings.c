@@ -13,6 +13,8 @@
 #include "ngx_http_k8s_metrics_auth_internal.h"
 
 
+static void ngx_http_k8s_metrics_settings_refresh(
+    ngx_http_k8s_metrics_auth_t *auth);
 static void ngx_http_k8s_metrics_settings_reload(
     ngx_http_k8s_metrics_auth_t *auth);
 static void ngx_http_k8s_metrics_settings_requestheader(
@@ -34,7 +36,7 @@ ngx_http_k8s_metrics_auth_settings(ngx_http_k8s_metrics_auth_t *auth,
 {
     ngx_http_k8s_metrics_auth_settings_t  *own;
 
-    ngx_http_k8s_metrics_auth_refresh(auth);
+    ngx_http_k8s_metrics_settings_refresh(auth);
 
     own = conf->state;
 
@@ -49,6 +51,14 @@ ngx_http_k8s_metrics_auth_settings(ngx_http_k8s_metrics_auth_t *auth,
 
 void
 ngx_http_k8s_metrics_auth_refresh(ngx_http_k8s_metrics_auth_t *auth)
+{
+    ngx_http_k8s_metrics_settings_refresh(auth);
+    ngx_http_k8s_metrics_auth_files_look(auth->log);
+}
+
+
+static void
+ngx_http_k8s_metrics_settings_refresh(ngx_http_k8s_metrics_auth_t *auth)
 {
     ngx_uint_t  generation;
 

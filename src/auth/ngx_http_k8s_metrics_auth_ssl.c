@@ -168,7 +168,7 @@ ngx_http_k8s_metrics_ssl_prepare(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_http_k8s_metrics_serving_watch(cf, cscf);
 }
 
 

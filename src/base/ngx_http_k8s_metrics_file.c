@@ -94,6 +94,7 @@ ngx_http_k8s_metrics_file_read(ngx_http_k8s_metrics_file_t *file,
     ssize_t          n;
     ngx_fd_t         fd;
     ngx_int_t        rc;
+    struct timespec  now;
     ngx_file_info_t  fi;
 
     *err = 0;
@@ -146,7 +147,9 @@ ngx_http_k8s_metrics_file_read(ngx_http_k8s_metrics_file_t *file,
 
     ngx_http_k8s_metrics_file_id(&fi, &file->id);
 
-    age = time(NULL) - file->id.changed.tv_sec;
+    clock_gettime(CLOCK_REALTIME, &now);
+
+    age = now.tv_sec - file->id.changed.tv_sec;
 
     file->fresh = (age > -NGX_HTTP_K8S_METRICS_FILE_FRESH
                    && age < NGX_HTTP_K8S_METRICS_FILE_FRESH);
