@@ -202,7 +202,7 @@ ngx_http_k8s_metrics_files_begin(ngx_http_k8s_metrics_files_t *files,
 
         file->denied = 1;
 
-        if (warn) {
+        if (warn && !file->shared) {
             ngx_log_error(NGX_LOG_WARN, log, err,
                           "k8s_metrics: %s \"%V\" cannot be read by a worker "
                           "process: a change of it needs a reload",

@@ -39,6 +39,7 @@ typedef struct {
     unsigned                         fresh:1;   /* may yet have changed with
                                                    the same times */
     unsigned                         denied:1;  /* to a worker */
+    unsigned                         shared:1;  /* told of by its other user */
 } ngx_http_k8s_metrics_file_t;
 
 

@@ -13,6 +13,8 @@
 #include <ngx_event.h>
 #include <ngx_event_openssl.h>
 
+#include "ngx_http_k8s_metrics_file.h"
+
 
 /*
  * One outbound HTTP/1.1 request on nginx's upstream machinery, without a
@@ -46,6 +48,13 @@ typedef struct {
 /* NULL without memory.  Heap memory: given back by destroy only. */
 ngx_http_k8s_metrics_peer_t *ngx_http_k8s_metrics_peer_create(
     const ngx_http_k8s_metrics_peer_conf_t *conf, ngx_log_t *log);
+
+/*
+ * conf->ssl is made of something else now: closes idle connections and forgets
+ * the TLS session.  Fetches under way end on the connections that they have,
+ * which are not kept.
+ */
+void ngx_http_k8s_metrics_peer_renew(ngx_http_k8s_metrics_peer_t *peer);
 
 /* Closes idle connections, cancels fetches under way (no callback), frees. */
 void ngx_http_k8s_metrics_peer_destroy(ngx_http_k8s_metrics_peer_t *peer);
@@ -142,27 +151,43 @@ ngx_int_t ngx_http_k8s_metrics_fetch_at_exit(ngx_cycle_t *cycle,
     void (*handler)(void *data), void *data);
 
 
-/* PEM bytes, and whose they are: a directive, and its file. */
+/* PEM bytes, whose they are, and the file that may bring others. */
 typedef struct {
     ngx_str_t                        bytes;     /* NULL data: not given */
-    const char                      *what;      /* for errors */
+    const char                      *what;      /* for errors: a directive */
+    ngx_http_k8s_metrics_file_t      file;      /* no name: they stay */
 } ngx_http_k8s_metrics_pem_t;
 
-/*
- * A TLS client context.  Without a CA bundle the system's is taken; one that
- * is given and holds no certificate, or one that is broken, is an error.
- * "cert" and "key" need each other or may be empty.  Registered with "pool"'s
- * cleanup.  NULL on error (logged at "level" with what was wrong; never key
- * bytes).
- */
-ngx_ssl_t *ngx_http_k8s_metrics_fetch_ssl_of(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *ca,
-    ngx_http_k8s_metrics_pem_t *cert, ngx_http_k8s_metrics_pem_t *key);
+#define NGX_HTTP_K8S_METRICS_PEM_CA    0
+#define NGX_HTTP_K8S_METRICS_PEM_CERT  1
+#define NGX_HTTP_K8S_METRICS_PEM_KEY   2
+#define NGX_HTTP_K8S_METRICS_PEMS      3
 
-/* All three of one origin. */
-ngx_ssl_t *ngx_http_k8s_metrics_fetch_ssl(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_uint_t level, const char *what, ngx_str_t *ca, ngx_str_t *cert,
-    ngx_str_t *key);
+/* What we are to servers, and by what we know them. */
+typedef struct {
+    ngx_http_k8s_metrics_pem_t       pem[NGX_HTTP_K8S_METRICS_PEMS];
+    ngx_ssl_t                       *ssl;       /* stays; its SSL_CTX is
+                                                   replaced */
+    ngx_http_k8s_metrics_files_t     files;     /* of those that have one */
+    ngx_uint_t                       slot[NGX_HTTP_K8S_METRICS_PEMS];
+} ngx_http_k8s_metrics_credentials_t;
+
+/*
+ * While the configuration is read: makes c->ssl, a TLS client context of
+ * c->pem.  Without a CA bundle the system's is taken; one that is given and
+ * holds no certificate, or one that is broken, is an error.  Certificate and
+ * key need each other or may be missing.  Registered with "pool"'s cleanup.
+ * NGX_OK, or NGX_ERROR (EMERG says what was wrong; never key bytes).
+ */
+ngx_int_t ngx_http_k8s_metrics_credentials(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_k8s_metrics_credentials_t *c);
+
+/*
+ * In a worker, often: NGX_OK when its files have changed and c->ssl is made of
+ * the new ones, so that its peers are to be renewed, else NGX_DECLINED.
+ */
+ngx_int_t ngx_http_k8s_metrics_credentials_look(
+    ngx_http_k8s_metrics_credentials_t *c, ngx_log_t *log);
 
 
 #endif /* _NGX_HTTP_K8S_METRICS_FETCH_H_INCLUDED_ */

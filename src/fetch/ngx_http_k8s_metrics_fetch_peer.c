@@ -21,6 +21,8 @@ static void ngx_http_k8s_metrics_peer_idle_write(ngx_event_t *ev);
 static void ngx_http_k8s_metrics_peer_forget(
     ngx_http_k8s_metrics_fetch_idle_t *idle);
 static void ngx_http_k8s_metrics_peer_close(ngx_connection_t *c);
+static ngx_uint_t ngx_http_k8s_metrics_peer_outdated(
+    ngx_http_k8s_metrics_peer_t *peer, ngx_connection_t *c);
 static ngx_int_t ngx_http_k8s_metrics_peer_set_session(
     ngx_peer_connection_t *pc, void *data);
 static ngx_int_t ngx_http_k8s_metrics_peer_expect(
@@ -96,9 +98,8 @@ ngx_http_k8s_metrics_peer_create(const ngx_http_k8s_metrics_peer_conf_t *conf,
 void
 ngx_http_k8s_metrics_peer_destroy(ngx_http_k8s_metrics_peer_t *peer)
 {
-    ngx_queue_t                        *q;
-    ngx_http_k8s_metrics_fetch_t       *f;
-    ngx_http_k8s_metrics_fetch_idle_t  *idle;
+    ngx_queue_t                   *q;
+    ngx_http_k8s_metrics_fetch_t  *f;
 
     while (!ngx_queue_empty(&peer->fetches)) {
         q = ngx_queue_head(&peer->fetches);
@@ -114,6 +115,18 @@ ngx_http_k8s_metrics_peer_destroy(ngx_http_k8s_metrics_peer_t *peer)
         ngx_http_k8s_metrics_fetch_cancel(f);
     }
 
+    ngx_http_k8s_metrics_peer_renew(peer);
+
+    ngx_free(peer);
+}
+
+
+void
+ngx_http_k8s_metrics_peer_renew(ngx_http_k8s_metrics_peer_t *peer)
+{
+    ngx_queue_t                        *q;
+    ngx_http_k8s_metrics_fetch_idle_t  *idle;
+
     while (!ngx_queue_empty(&peer->idle)) {
         q = ngx_queue_head(&peer->idle);
         idle = ngx_queue_data(q, ngx_http_k8s_metrics_fetch_idle_t, queue);
@@ -122,9 +135,9 @@ ngx_http_k8s_metrics_peer_destroy(ngx_http_k8s_metrics_peer_t *peer)
         ngx_http_k8s_metrics_peer_close(idle->connection);
     }
 
-    ngx_http_k8s_metrics_peer_drop_session(peer);
+    /* a server would go on with who we were when it began */
 
-    ngx_free(peer);
+    ngx_http_k8s_metrics_peer_drop_session(peer);
 }
 
 
@@ -272,6 +285,7 @@ ngx_http_k8s_metrics_peer_park(ngx_connection_t *c,
         || c->read->eof || c->read->error || c->read->timedout
         || c->write->error || c->write->timedout
         || ngx_current_msec - c->start_time > NGX_HTTP_K8S_METRICS_FETCH_AGE
+        || ngx_http_k8s_metrics_peer_outdated(peer, c)
         || ngx_terminate || ngx_exiting)
     {
         return NGX_DECLINED;
@@ -386,6 +400,16 @@ ngx_http_k8s_metrics_peer_close(ngx_connection_t *c)
 }
 
 
+/* 1 when it began before peer->ssl was made of something else */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_peer_outdated(ngx_http_k8s_metrics_peer_t *peer,
+    ngx_connection_t *c)
+{
+    return c->ssl && SSL_get_SSL_CTX(c->ssl->connection) != peer->ssl->ctx;
+}
+
+
 /* the last hook before the handshake: what the certificate must be is here */
 
 static ngx_int_t
@@ -456,7 +480,9 @@ ngx_http_k8s_metrics_peer_save_session(ngx_peer_connection_t *pc, void *data)
 
     ngx_ssl_session_t  *session;
 
-    if (f->peer == NULL) {
+    if (f->peer == NULL
+        || ngx_http_k8s_metrics_peer_outdated(f->peer, pc->connection))
+    {
         return;
     }
 

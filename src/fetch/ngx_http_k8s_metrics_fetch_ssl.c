@@ -10,8 +10,12 @@
 #define NGX_HTTP_K8S_METRICS_FETCH_SSL_BUFFER  4096
 
 
-static ngx_ssl_t *ngx_http_k8s_metrics_fetch_ssl_create(ngx_pool_t *pool,
-    ngx_log_t *log);
+static ngx_int_t ngx_http_k8s_metrics_credentials_load(void *data,
+    ngx_str_t *bytes, ngx_log_t *log, ngx_uint_t level);
+static ngx_int_t ngx_http_k8s_metrics_fetch_ssl(ngx_ssl_t *ssl,
+    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *pem);
+static ngx_int_t ngx_http_k8s_metrics_fetch_ssl_fill(ngx_ssl_t *ssl,
+    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *pem);
 static ngx_int_t ngx_http_k8s_metrics_fetch_ca(ngx_ssl_t *ssl,
     ngx_uint_t level, ngx_http_k8s_metrics_pem_t *ca);
 static ngx_uint_t ngx_http_k8s_metrics_fetch_certificates(ngx_str_t *text);
@@ -24,97 +28,174 @@ static int ngx_http_k8s_metrics_fetch_no_password(char *buf, int size,
     int rwflag, void *data);
 
 
-ngx_ssl_t *
-ngx_http_k8s_metrics_fetch_ssl(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_uint_t level, const char *what, ngx_str_t *ca, ngx_str_t *cert,
-    ngx_str_t *key)
+ngx_int_t
+ngx_http_k8s_metrics_credentials(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_http_k8s_metrics_credentials_t *c)
 {
-    ngx_http_k8s_metrics_pem_t  pems[3];
+    ngx_uint_t                    i, n;
+    ngx_pool_cleanup_t           *cln;
+    ngx_http_k8s_metrics_pem_t   *pem;
+    ngx_http_k8s_metrics_file_t  *file;
 
-    pems[0].bytes = *ca;
-    pems[0].what = what;
-    pems[1].bytes = *cert;
-    pems[1].what = what;
-    pems[2].bytes = *key;
-    pems[2].what = what;
+    cln = ngx_pool_cleanup_add(pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
 
-    return ngx_http_k8s_metrics_fetch_ssl_of(pool, log, level, &pems[0],
-                                             &pems[1], &pems[2]);
+    c->ssl = ngx_pcalloc(pool, sizeof(ngx_ssl_t));
+    if (c->ssl == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->ssl->log = log;
+
+    if (ngx_http_k8s_metrics_fetch_ssl(c->ssl, NGX_LOG_EMERG, c->pem)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_ssl_cleanup_ctx;
+    cln->data = c->ssl;
+
+    file = ngx_pcalloc(pool, NGX_HTTP_K8S_METRICS_PEMS
+                             * sizeof(ngx_http_k8s_metrics_file_t));
+    if (file == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (n = 0, i = 0; i < NGX_HTTP_K8S_METRICS_PEMS; i++) {
+        pem = &c->pem[i];
+        c->slot[i] = n;
+
+        if (pem->file.name.len) {
+            file[n] = pem->file;
+            ngx_http_k8s_metrics_file_known(&file[n], &pem->bytes);
+            n++;
+        }
+    }
+
+    c->files.file = file;
+    c->files.n = n;
+    c->files.load = ngx_http_k8s_metrics_credentials_load;
+    c->files.data = c;
+
+    return NGX_OK;
 }
 
 
-ngx_ssl_t *
-ngx_http_k8s_metrics_fetch_ssl_of(ngx_pool_t *pool, ngx_log_t *log,
-    ngx_uint_t level, ngx_http_k8s_metrics_pem_t *ca,
-    ngx_http_k8s_metrics_pem_t *cert, ngx_http_k8s_metrics_pem_t *key)
+ngx_int_t
+ngx_http_k8s_metrics_credentials_look(ngx_http_k8s_metrics_credentials_t *c,
+    ngx_log_t *log)
 {
-    ngx_ssl_t  *ssl;
+    return ngx_http_k8s_metrics_files_look(&c->files, log);
+}
 
-    ssl = ngx_http_k8s_metrics_fetch_ssl_create(pool, log);
 
-    if (ssl == NULL
-        || ngx_http_k8s_metrics_fetch_ca(ssl, level, ca) != NGX_OK)
+/*
+ * Connections hold their SSL_CTX themselves; the ngx_ssl_t that everybody
+ * points to stays where it is.
+ */
+
+static ngx_int_t
+ngx_http_k8s_metrics_credentials_load(void *data, ngx_str_t *bytes,
+    ngx_log_t *log, ngx_uint_t level)
+{
+    ngx_http_k8s_metrics_credentials_t *c = data;
+
+    SSL_CTX                     *old;
+    ngx_uint_t                   i;
+    ngx_http_k8s_metrics_pem_t   pem[NGX_HTTP_K8S_METRICS_PEMS];
+
+    old = c->ssl->ctx;
+
+    c->ssl->ctx = NULL;
+    c->ssl->log = log;
+
+    for (i = 0; i < NGX_HTTP_K8S_METRICS_PEMS; i++) {
+        pem[i] = c->pem[i];
+
+        if (pem[i].file.name.len) {
+            pem[i].bytes = bytes[c->slot[i]];
+        }
+    }
+
+    if (ngx_http_k8s_metrics_fetch_ssl(c->ssl, level, pem) != NGX_OK) {
+        c->ssl->ctx = old;
+
+        for (i = 0; i < c->files.n; i++) {
+            ngx_log_error(level, log, 0,
+                          "k8s_metrics: %s \"%V\" may have changed and cannot "
+                          "be used: the old one stays in force",
+                          c->files.file[i].what, &c->files.file[i].name);
+        }
+
+        return NGX_ERROR;
+    }
+
+    SSL_CTX_free(old);
+
+    return NGX_OK;
+}
+
+
+/* NGX_OK with ssl->ctx, NGX_ERROR without. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_fetch_ssl(ngx_ssl_t *ssl, ngx_uint_t level,
+    ngx_http_k8s_metrics_pem_t *pem)
+{
+    if (ngx_ssl_create(ssl, NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3, NULL) == NGX_OK
+        && ngx_ssl_client_session_cache(NULL, ssl, 1) == NGX_OK
+        && ngx_http_k8s_metrics_fetch_ssl_fill(ssl, level, pem) == NGX_OK)
     {
-        return NULL;
+        ssl->buffer_size = NGX_HTTP_K8S_METRICS_FETCH_SSL_BUFFER;
+        return NGX_OK;
+    }
+
+    if (ssl->ctx) {
+        SSL_CTX_free(ssl->ctx);
+        ssl->ctx = NULL;
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_fetch_ssl_fill(ngx_ssl_t *ssl, ngx_uint_t level,
+    ngx_http_k8s_metrics_pem_t *pem)
+{
+    ngx_http_k8s_metrics_pem_t  *cert, *key;
+
+    cert = &pem[NGX_HTTP_K8S_METRICS_PEM_CERT];
+    key = &pem[NGX_HTTP_K8S_METRICS_PEM_KEY];
+
+    if (ngx_http_k8s_metrics_fetch_ca(ssl, level,
+                                      &pem[NGX_HTTP_K8S_METRICS_PEM_CA])
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if (cert->bytes.data == NULL && key->bytes.data == NULL) {
-        return ssl;
+        return NGX_OK;
     }
 
     if (cert->bytes.data == NULL || key->bytes.data == NULL) {
-        ngx_log_error(level, log, 0,
+        ngx_log_error(level, ssl->log, 0,
                       "%s: a client certificate and its key need each other",
                       cert->bytes.data ? cert->what : key->what);
-        return NULL;
+        return NGX_ERROR;
     }
 
     if (ngx_http_k8s_metrics_fetch_cert(ssl, level, cert) != NGX_OK
         || ngx_http_k8s_metrics_fetch_key(ssl, level, key) != NGX_OK)
     {
-        return NULL;
+        return NGX_ERROR;
     }
 
-    return ssl;
-}
-
-
-static ngx_ssl_t *
-ngx_http_k8s_metrics_fetch_ssl_create(ngx_pool_t *pool, ngx_log_t *log)
-{
-    ngx_ssl_t           *ssl;
-    ngx_pool_cleanup_t  *cln;
-
-    ssl = ngx_pcalloc(pool, sizeof(ngx_ssl_t));
-    if (ssl == NULL) {
-        return NULL;
-    }
-
-    cln = ngx_pool_cleanup_add(pool, 0);
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ssl->log = log;
-
-    if (ngx_ssl_create(ssl, NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3, NULL) != NGX_OK) {
-        if (ssl->ctx) {
-            SSL_CTX_free(ssl->ctx);
-        }
-
-        return NULL;
-    }
-
-    cln->handler = ngx_ssl_cleanup_ctx;
-    cln->data = ssl;
-
-    ssl->buffer_size = NGX_HTTP_K8S_METRICS_FETCH_SSL_BUFFER;
-
-    if (ngx_ssl_client_session_cache(NULL, ssl, 1) != NGX_OK) {
-        return NULL;
-    }
-
-    return ssl;
+    return NGX_OK;
 }
 
 

@@ -21,7 +21,6 @@
 
 struct ngx_http_k8s_metrics_kube_client_s {
     ngx_http_k8s_metrics_kube_conf_t    *conf;
-    ngx_ssl_t                           *ssl;
     ngx_str_t                            server;    /* host:port */
     ngx_uint_t                           npeers;
     ngx_http_k8s_metrics_peer_t        **peers;
@@ -43,6 +42,8 @@ static ngx_int_t ngx_http_k8s_metrics_kube_peers(
 static void ngx_http_k8s_metrics_kube_close(void *data);
 static ngx_int_t ngx_http_k8s_metrics_kube_read_token(
     ngx_http_k8s_metrics_kube_client_t *client, u_char *buf, size_t *len);
+static void ngx_http_k8s_metrics_kube_renew(
+    ngx_http_k8s_metrics_kube_client_t *client);
 static ngx_http_k8s_metrics_peer_t *ngx_http_k8s_metrics_kube_peer(
     ngx_http_k8s_metrics_kube_client_t *client);
 
@@ -63,16 +64,8 @@ ngx_http_k8s_metrics_kube_client(ngx_cycle_t *cycle,
     client->conf = conf;
     client->log = cycle->log;
 
-    if (conf->tls) {
-        client->ssl = ngx_http_k8s_metrics_fetch_ssl(cycle->pool, cycle->log,
-                                                     NGX_LOG_ERR,
-                                                     "k8s_metrics_apiserver",
-                                                     &conf->ca, &conf->cert,
-                                                     &conf->key);
-        if (client->ssl == NULL) {
-            return NULL;
-        }
-    }
+    ngx_http_k8s_metrics_files_begin(&conf->credentials.files, cycle->log,
+                                     ngx_worker == 0);
 
     if (conf->token_file.len) {
         client->token_buf = ngx_pnalloc(cycle->pool,
@@ -156,7 +149,7 @@ ngx_http_k8s_metrics_kube_peers(ngx_http_k8s_metrics_kube_client_t *client,
     ngx_memzero(&pc, sizeof(ngx_http_k8s_metrics_peer_conf_t));
 
     pc.host = client->server;
-    pc.ssl = client->ssl;
+    pc.ssl = conf->credentials.ssl;
     pc.verify = !conf->insecure;
     pc.tls_name = conf->tls_server_name;
     pc.max_idle = NGX_HTTP_K8S_METRICS_KUBE_MAX_IDLE;
@@ -336,6 +329,8 @@ ngx_http_k8s_metrics_kube_fetch(ngx_http_k8s_metrics_kube_client_t *client,
     ngx_str_t                         *prefix;
     ngx_http_k8s_metrics_fetch_conf_t  f;
 
+    ngx_http_k8s_metrics_kube_renew(client);
+
     f = *fetch;
     prefix = &client->conf->prefix;
 
@@ -366,6 +361,24 @@ ngx_http_k8s_metrics_kube_fetch(ngx_http_k8s_metrics_kube_client_t *client,
 
     return ngx_http_k8s_metrics_fetch_start(
                              ngx_http_k8s_metrics_kube_peer(client), &f, log);
+}
+
+
+static void
+ngx_http_k8s_metrics_kube_renew(ngx_http_k8s_metrics_kube_client_t *client)
+{
+    ngx_uint_t  i;
+
+    if (ngx_http_k8s_metrics_credentials_look(&client->conf->credentials,
+                                              client->log)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    for (i = 0; i < client->npeers; i++) {
+        ngx_http_k8s_metrics_peer_renew(client->peers[i]);
+    }
 }
 
 

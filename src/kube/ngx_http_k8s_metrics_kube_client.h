@@ -30,9 +30,8 @@ typedef struct {
     in_port_t        port;
     ngx_str_t        prefix;            /* path of the server's URL */
     ngx_str_t        tls_server_name;
-    ngx_str_t        ca;                /* PEM */
-    ngx_str_t        cert;              /* PEM, or empty */
-    ngx_str_t        key;               /* PEM, or empty */
+    ngx_http_k8s_metrics_credentials_t
+                     credentials;       /* ssl: NULL without TLS */
     ngx_str_t        token;             /* fixed, or empty */
     ngx_str_t        token_file;        /* read again every 60 s */
     unsigned         tls:1;
@@ -75,7 +74,8 @@ ngx_http_k8s_metrics_kube_conf_t *ngx_http_k8s_metrics_kube_client_conf(
     ngx_http_k8s_metrics_kube_client_t *client);
 
 /*
- * Starts a request to the API server: fetch->uri begins with '/' and gets the
+ * Starts a request to the API server, after a look whether files with our
+ * certificate or its CA have changed: fetch->uri begins with '/' and gets the
  * URL's prefix; the token, Host and User-Agent are added.  Else as
  * ngx_http_k8s_metrics_fetch_start().
  */

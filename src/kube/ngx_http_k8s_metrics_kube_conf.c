@@ -146,7 +146,8 @@ ngx_http_k8s_metrics_kube_in_cluster(ngx_conf_t *cf,
     }
 
     if (ngx_http_k8s_metrics_kube_mounted(cf, conf, "ca.crt", &name) != NGX_OK
-        || ngx_http_k8s_metrics_kube_file(cf, "CA bundle", &name, &conf->ca)
+        || ngx_http_k8s_metrics_kube_pem(cf, "CA bundle", &name,
+                              &conf->credentials.pem[NGX_HTTP_K8S_METRICS_PEM_CA])
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -195,67 +196,63 @@ ngx_int_t
 ngx_http_k8s_metrics_kube_file(ngx_conf_t *cf, const char *what,
     ngx_str_t *name, ngx_str_t *bytes)
 {
-    size_t           size;
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_file_info_t  fi;
+    ngx_int_t                    rc;
+    ngx_http_k8s_metrics_pem_t   pem;
 
-    fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    rc = ngx_http_k8s_metrics_kube_pem(cf, what, name, &pem);
 
-    if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "k8s_metrics: cannot open the API server's %s \"%V\"",
-                      what, name);
+    *bytes = pem.bytes;
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_kube_pem(ngx_conf_t *cf, const char *what,
+    ngx_str_t *name, ngx_http_k8s_metrics_pem_t *pem)
+{
+    u_char     *p;
+    ngx_err_t   err;
+    ngx_int_t   rc;
+
+    ngx_memzero(pem, sizeof(ngx_http_k8s_metrics_pem_t));
+
+    pem->file.name = *name;
+
+    p = ngx_pnalloc(cf->pool, sizeof("the API server's ") + ngx_strlen(what));
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    n = -1;
-    size = 0;
+    pem->file.what = (char *) p;
 
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "k8s_metrics: " ngx_fd_info_n " \"%V\" failed", name);
-        goto done;
+    p = ngx_sprintf(p, "the API server's %s", what);
+    *p = '\0';
+
+    rc = ngx_http_k8s_metrics_file_read(&pem->file, cf->pool, &pem->bytes,
+                                        &err);
+
+    if (rc == NGX_OK && pem->bytes.len) {
+        return NGX_OK;
     }
 
-    size = (size_t) ngx_file_size(&fi);
+    if (rc == NGX_ABORT) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, err,
+                      "k8s_metrics: cannot open %s \"%V\"", pem->file.what,
+                      name);
 
-    if (!ngx_is_file(&fi) || size == 0
-        || size > NGX_HTTP_K8S_METRICS_KUBE_FILE_MAX)
-    {
+    } else if (rc == NGX_OK || rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "k8s_metrics: the API server's %s \"%V\" is no file of 1 "
-                      "to %d bytes",
-                      what, name, NGX_HTTP_K8S_METRICS_KUBE_FILE_MAX);
-        goto done;
+                      "k8s_metrics: %s \"%V\" is no file of 1 to %d bytes",
+                      pem->file.what, name, NGX_HTTP_K8S_METRICS_FILE_MAX);
+
+    } else {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, err,
+                      "k8s_metrics: cannot read %s \"%V\"", pem->file.what,
+                      name);
     }
 
-    bytes->data = ngx_pnalloc(cf->pool, size + 1);
-    if (bytes->data == NULL) {
-        goto done;
-    }
-
-    n = ngx_read_fd(fd, bytes->data, size);
-
-    if (n != (ssize_t) size) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, (n == -1) ? ngx_errno : 0,
-                      "k8s_metrics: cannot read the API server's %s \"%V\"",
-                      what, name);
-        n = -1;
-        goto done;
-    }
-
-    bytes->data[n] = '\0';
-    bytes->len = n;
-
-done:
-
-    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_ALERT, cf->log, ngx_errno,
-                      "k8s_metrics: " ngx_close_file_n " \"%V\" failed", name);
-    }
-
-    return (n == -1) ? NGX_ERROR : NGX_OK;
+    return NGX_ERROR;
 }
 
 
@@ -382,6 +379,14 @@ static ngx_int_t
 ngx_http_k8s_metrics_kube_check_tls(ngx_conf_t *cf,
     ngx_http_k8s_metrics_kube_conf_t *conf)
 {
+    ngx_uint_t  i;
+
+    /* kubelets may be shown the same, whatever the API server is shown */
+
+    for (i = 0; i < NGX_HTTP_K8S_METRICS_PEMS; i++) {
+        conf->credentials.pem[i].what = "k8s_metrics_apiserver";
+    }
+
     if (!conf->tls) {
         return NGX_OK;
     }
@@ -390,17 +395,8 @@ ngx_http_k8s_metrics_kube_check_tls(ngx_conf_t *cf,
         conf->tls_server_name = conf->host;
     }
 
-    /* workers make their own: here it only has to be possible */
-
-    if (ngx_http_k8s_metrics_fetch_ssl(cf->temp_pool, cf->log, NGX_LOG_EMERG,
-                                       "k8s_metrics_apiserver", &conf->ca,
-                                       &conf->cert, &conf->key)
-        == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_http_k8s_metrics_credentials(cf->pool, cf->log,
+                                            &conf->credentials);
 }
 
 

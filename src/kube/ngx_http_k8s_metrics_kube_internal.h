@@ -20,7 +20,6 @@
 #define NGX_HTTP_K8S_METRICS_KUBE_IN_CLUSTER   1
 #define NGX_HTTP_K8S_METRICS_KUBE_KUBECONFIG   2
 
-#define NGX_HTTP_K8S_METRICS_KUBE_FILE_MAX     1048576
 #define NGX_HTTP_K8S_METRICS_KUBE_TOKEN_MAX    16384
 #define NGX_HTTP_K8S_METRICS_KUBE_JSON_MAX     1048576
 #define NGX_HTTP_K8S_METRICS_KUBE_OBJECT_MAX   (8 * 1048576)
@@ -51,6 +50,10 @@ typedef struct ngx_http_k8s_metrics_reflector_s
  */
 ngx_int_t ngx_http_k8s_metrics_kube_file(ngx_conf_t *cf, const char *what,
     ngx_str_t *name, ngx_str_t *bytes);
+
+/* The same for a file that is looked at later, too. */
+ngx_int_t ngx_http_k8s_metrics_kube_pem(ngx_conf_t *cf, const char *what,
+    ngx_str_t *name, ngx_http_k8s_metrics_pem_t *pem);
 
 /* Fills host, port, prefix and tls from "https://host:port/prefix". */
 ngx_int_t ngx_http_k8s_metrics_kube_url(ngx_conf_t *cf,

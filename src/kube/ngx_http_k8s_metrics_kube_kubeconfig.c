@@ -37,7 +37,7 @@ static ngx_int_t ngx_http_k8s_metrics_kubeconfig_string(
     ngx_str_t *s);
 static ngx_int_t ngx_http_k8s_metrics_kubeconfig_bytes(
     ngx_http_k8s_metrics_kubeconfig_t *kc, yaml_node_t *map, const char *key,
-    const char *data_key, ngx_str_t *bytes);
+    const char *data_key, ngx_http_k8s_metrics_pem_t *pem);
 static ngx_int_t ngx_http_k8s_metrics_kubeconfig_path(
     ngx_http_k8s_metrics_kubeconfig_t *kc, ngx_str_t *name);
 
@@ -165,9 +165,11 @@ ngx_http_k8s_metrics_kubeconfig_cluster(ngx_http_k8s_metrics_kubeconfig_t *kc,
     yaml_node_t *cluster)
 {
     ngx_str_t                          s;
+    ngx_http_k8s_metrics_pem_t        *pem;
     ngx_http_k8s_metrics_kube_conf_t  *conf;
 
     conf = kc->conf;
+    pem = conf->credentials.pem;
 
     if (ngx_http_k8s_metrics_kubeconfig_refuse(kc, cluster,
                                    ngx_http_k8s_metrics_kubeconfig_no_cluster)
@@ -182,7 +184,7 @@ ngx_http_k8s_metrics_kubeconfig_cluster(ngx_http_k8s_metrics_kubeconfig_t *kc,
         || ngx_http_k8s_metrics_kubeconfig_bytes(kc, cluster,
                                                  "certificate-authority",
                                                  "certificate-authority-data",
-                                                 &conf->ca)
+                                                 &pem[NGX_HTTP_K8S_METRICS_PEM_CA])
            != NGX_OK
         || ngx_http_k8s_metrics_kubeconfig_string(kc, cluster,
                                                   "insecure-skip-tls-verify",
@@ -195,7 +197,7 @@ ngx_http_k8s_metrics_kubeconfig_cluster(ngx_http_k8s_metrics_kubeconfig_t *kc,
     conf->insecure = (s.len == 4
                       && ngx_strncasecmp(s.data, (u_char *) "true", 4) == 0);
 
-    if (conf->insecure && conf->ca.len) {
+    if (conf->insecure && pem[NGX_HTTP_K8S_METRICS_PEM_CA].bytes.len) {
         ngx_log_error(NGX_LOG_EMERG, kc->cf->log, 0,
                       "k8s_metrics: kubeconfig \"%V\" has both "
                       "insecure-skip-tls-verify and a certificate-authority",
@@ -212,9 +214,11 @@ ngx_http_k8s_metrics_kubeconfig_user(ngx_http_k8s_metrics_kubeconfig_t *kc,
     yaml_node_t *user)
 {
     ngx_str_t                          token;
+    ngx_http_k8s_metrics_pem_t        *pem;
     ngx_http_k8s_metrics_kube_conf_t  *conf;
 
     conf = kc->conf;
+    pem = conf->credentials.pem;
 
     if (ngx_http_k8s_metrics_kubeconfig_refuse(kc, user,
                                       ngx_http_k8s_metrics_kubeconfig_no_user)
@@ -222,11 +226,11 @@ ngx_http_k8s_metrics_kubeconfig_user(ngx_http_k8s_metrics_kubeconfig_t *kc,
         || ngx_http_k8s_metrics_kubeconfig_bytes(kc, user,
                                                  "client-certificate",
                                                  "client-certificate-data",
-                                                 &conf->cert)
+                                                 &pem[NGX_HTTP_K8S_METRICS_PEM_CERT])
            != NGX_OK
         || ngx_http_k8s_metrics_kubeconfig_bytes(kc, user, "client-key",
                                                  "client-key-data",
-                                                 &conf->key)
+                                                 &pem[NGX_HTTP_K8S_METRICS_PEM_KEY])
            != NGX_OK
         || ngx_http_k8s_metrics_kubeconfig_string(kc, user, "token",
                                                   &conf->token)
@@ -422,9 +426,12 @@ ngx_http_k8s_metrics_kubeconfig_string(ngx_http_k8s_metrics_kubeconfig_t *kc,
 
 static ngx_int_t
 ngx_http_k8s_metrics_kubeconfig_bytes(ngx_http_k8s_metrics_kubeconfig_t *kc,
-    yaml_node_t *map, const char *key, const char *data_key, ngx_str_t *bytes)
+    yaml_node_t *map, const char *key, const char *data_key,
+    ngx_http_k8s_metrics_pem_t *pem)
 {
-    ngx_str_t  s;
+    ngx_str_t  s, *bytes;
+
+    bytes = &pem->bytes;
 
     if (ngx_http_k8s_metrics_kubeconfig_string(kc, map, data_key, &s)
         != NGX_OK)
@@ -462,7 +469,7 @@ ngx_http_k8s_metrics_kubeconfig_bytes(ngx_http_k8s_metrics_kubeconfig_t *kc,
         return NGX_ERROR;
     }
 
-    return ngx_http_k8s_metrics_kube_file(kc->cf, key, &s, bytes);
+    return ngx_http_k8s_metrics_kube_pem(kc->cf, key, &s, pem);
 }
 
 

@@ -18,6 +18,8 @@
 #define NGX_HTTP_K8S_METRICS_FIRST_SPREAD   2
 
 
+static void ngx_http_k8s_metrics_scraper_renew(
+    ngx_http_k8s_metrics_scraper_t *s);
 static ngx_int_t ngx_http_k8s_metrics_scraper_sync(
     ngx_http_k8s_metrics_scraper_t *s);
 static ngx_int_t ngx_http_k8s_metrics_scraper_batch(
@@ -61,7 +63,35 @@ ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
     ngx_rbtree_init(&s->tree, &s->sentinel, ngx_str_rbtree_insert_value);
     ngx_queue_init(&s->nodes);
 
+    ngx_http_k8s_metrics_files_begin(&conf->credentials.files, cycle->log,
+                                     ngx_worker == 0);
+
     return s;
+}
+
+
+static void
+ngx_http_k8s_metrics_scraper_renew(ngx_http_k8s_metrics_scraper_t *s)
+{
+    ngx_queue_t                     *q;
+    ngx_http_k8s_metrics_kubelet_t  *k;
+
+    if (ngx_http_k8s_metrics_credentials_look(&s->conf->credentials, s->log)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    for (q = ngx_queue_head(&s->nodes);
+         q != ngx_queue_sentinel(&s->nodes);
+         q = ngx_queue_next(q))
+    {
+        k = ngx_queue_data(q, ngx_http_k8s_metrics_kubelet_t, queue);
+
+        if (k->peer) {
+            ngx_http_k8s_metrics_peer_renew(k->peer);
+        }
+    }
 }
 
 
@@ -70,6 +100,8 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
 {
     uint64_t    version;
     ngx_uint_t  due;
+
+    ngx_http_k8s_metrics_scraper_renew(s);
 
     if (!ngx_http_k8s_metrics_store_complete(s->store)) {
         return;

@@ -37,7 +37,8 @@ typedef struct {
     ngx_str_t        node_selector;     /* validated label selector */
 
     /* made by the check */
-    ngx_ssl_t       *ssl;               /* NULL: plain HTTP */
+    ngx_http_k8s_metrics_credentials_t
+                     credentials;       /* ssl: NULL with plain HTTP */
     unsigned         verify:1;
 } ngx_http_k8s_metrics_scrape_conf_t;
 

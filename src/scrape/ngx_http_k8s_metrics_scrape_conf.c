@@ -11,7 +11,6 @@
 
 
 #define NGX_HTTP_K8S_METRICS_MIN_RESOLUTION  10000
-#define NGX_HTTP_K8S_METRICS_PEM_SIZE        (1024 * 1024)
 
 
 static ngx_int_t ngx_http_k8s_metrics_scrape_times(ngx_conf_t *cf,
@@ -24,7 +23,7 @@ static ngx_int_t ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
 static ngx_int_t ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf,
     const char *directive, ngx_str_t *file, ngx_http_k8s_metrics_pem_t *pem);
 static ngx_int_t ngx_http_k8s_metrics_scrape_read(ngx_conf_t *cf,
-    const char *directive, ngx_str_t *file, ngx_str_t *bytes);
+    ngx_http_k8s_metrics_pem_t *pem);
 static ngx_array_t *ngx_http_k8s_metrics_scrape_default_types(ngx_conf_t *cf);
 
 
@@ -246,7 +245,8 @@ ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
     ngx_http_k8s_metrics_scrape_conf_t *conf,
     ngx_http_k8s_metrics_kube_conf_t *kube)
 {
-    ngx_http_k8s_metrics_pem_t  ca, cert, key;
+    ngx_uint_t                   i;
+    ngx_http_k8s_metrics_pem_t  *pem;
 
     if (conf->completely_insecure) {
         return NGX_OK;
@@ -254,24 +254,28 @@ ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
 
     /* an empty name is not the same as none: it must not mean "the system's" */
 
-    ca.bytes = kube->ca;
-    ca.what = "k8s_metrics_apiserver";
-    cert.bytes = kube->cert;
-    cert.what = ca.what;
-    key.bytes = kube->key;
-    key.what = ca.what;
+    pem = conf->credentials.pem;
+
+    ngx_memcpy(pem, kube->credentials.pem, sizeof(kube->credentials.pem));
+
+    for (i = 0; i < NGX_HTTP_K8S_METRICS_PEMS; i++) {
+        pem[i].file.shared = kube->tls;
+    }
 
     if (ngx_http_k8s_metrics_scrape_pem(cf,
                                  "k8s_metrics_kubelet_certificate_authority",
-                                 &conf->certificate_authority, &ca)
+                                 &conf->certificate_authority,
+                                 &pem[NGX_HTTP_K8S_METRICS_PEM_CA])
         != NGX_OK
         || ngx_http_k8s_metrics_scrape_pem(cf,
                                     "k8s_metrics_kubelet_client_certificate",
-                                    &conf->client_certificate, &cert)
+                                    &conf->client_certificate,
+                                    &pem[NGX_HTTP_K8S_METRICS_PEM_CERT])
            != NGX_OK
         || ngx_http_k8s_metrics_scrape_pem(cf,
                                     "k8s_metrics_kubelet_client_key",
-                                    &conf->client_key, &key)
+                                    &conf->client_key,
+                                    &pem[NGX_HTTP_K8S_METRICS_PEM_KEY])
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -279,11 +283,8 @@ ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
 
     conf->verify = !conf->insecure_tls;
 
-    conf->ssl = ngx_http_k8s_metrics_fetch_ssl_of(cf->pool, cf->log,
-                                                  NGX_LOG_EMERG, &ca, &cert,
-                                                  &key);
-
-    return conf->ssl ? NGX_OK : NGX_ERROR;
+    return ngx_http_k8s_metrics_credentials(cf->pool, cf->log,
+                                            &conf->credentials);
 }
 
 
@@ -306,10 +307,16 @@ ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf, const char *directive,
         return NGX_ERROR;
     }
 
-    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK
-        || ngx_http_k8s_metrics_scrape_read(cf, directive, file, &pem->bytes)
-           != NGX_OK)
-    {
+    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(pem, sizeof(ngx_http_k8s_metrics_pem_t));
+
+    pem->file.name = *file;
+    pem->file.what = directive;
+
+    if (ngx_http_k8s_metrics_scrape_read(cf, pem) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -330,60 +337,33 @@ ngx_http_k8s_metrics_scrape_pem(ngx_conf_t *cf, const char *directive,
 
 
 static ngx_int_t
-ngx_http_k8s_metrics_scrape_read(ngx_conf_t *cf, const char *directive,
-    ngx_str_t *file, ngx_str_t *bytes)
+ngx_http_k8s_metrics_scrape_read(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_pem_t *pem)
 {
-    size_t           size;
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_file_info_t  fi;
+    ngx_err_t  err;
+    ngx_int_t  rc;
 
-    /* a pipe must not hold the start */
+    rc = ngx_http_k8s_metrics_file_read(&pem->file, cf->pool, &pem->bytes,
+                                        &err);
 
-    fd = ngx_open_file(file->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                       NGX_FILE_OPEN, 0);
+    switch (rc) {
 
-    if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "\"%s\": " ngx_open_file_n " \"%V\" failed",
-                      directive, file);
+    case NGX_OK:
+        return NGX_OK;
+
+    case NGX_DECLINED:
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\": \"%V\" is no file of at most 1 MB",
+                      pem->file.what, &pem->file.name);
+        return NGX_ERROR;
+
+    default:
+        ngx_log_error(NGX_LOG_EMERG, cf->log, err, "\"%s\": %s \"%V\" failed",
+                      pem->file.what,
+                      (rc == NGX_ABORT) ? ngx_open_file_n : ngx_read_fd_n,
+                      &pem->file.name);
         return NGX_ERROR;
     }
-
-    n = -1;
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
-        || ngx_file_size(&fi) > NGX_HTTP_K8S_METRICS_PEM_SIZE)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"%s\": \"%V\" is no file of at most 1 MB", directive,
-                      file);
-        goto done;
-    }
-
-    size = (size_t) ngx_file_size(&fi);
-
-    bytes->data = ngx_pnalloc(cf->pool, size + 1);
-    if (bytes->data == NULL) {
-        goto done;
-    }
-
-    n = ngx_read_fd(fd, bytes->data, size);
-
-    if (n == -1) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "\"%s\": " ngx_read_fd_n " \"%V\" failed",
-                      directive, file);
-        goto done;
-    }
-
-    bytes->len = n;
-
-done:
-
-    (void) ngx_close_file(fd);
-
-    return (n == -1) ? NGX_ERROR : NGX_OK;
 }
 
 

@@ -227,7 +227,7 @@ ngx_http_k8s_metrics_kubelet_connect(ngx_http_k8s_metrics_kubelet_t *k,
     pc.name.len = ngx_sock_ntop(addr.sockaddr, addr.socklen, text,
                                 NGX_SOCKADDR_STRLEN, 1);
     pc.host = pc.name;
-    pc.ssl = s->conf->ssl;
+    pc.ssl = s->conf->credentials.ssl;
     pc.verify = s->conf->verify;
     pc.tls_name = *address;
     pc.max_idle = (s->nnodes < s->max_idle);

@@ -33,6 +33,7 @@ volatile ngx_msec_t   ngx_current_msec = 1000000;
 volatile ngx_cycle_t *ngx_cycle = &stub_cycle;
 ngx_uint_t            ngx_pagesize = 4096;
 ngx_pid_t             ngx_pid = 1;
+ngx_uint_t            ngx_worker;
 
 
 static void *

@@ -187,6 +187,20 @@ ngx_http_k8s_metrics_peer_create(const ngx_http_k8s_metrics_peer_conf_t *pc,
 
 
 void
+ngx_http_k8s_metrics_peer_renew(ngx_http_k8s_metrics_peer_t *peer)
+{
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_credentials_look(ngx_http_k8s_metrics_credentials_t *c,
+    ngx_log_t *log)
+{
+    return NGX_DECLINED;
+}
+
+
+void
 ngx_http_k8s_metrics_peer_destroy(ngx_http_k8s_metrics_peer_t *peer)
 {
     npeers--;
