@@ -221,7 +221,14 @@ func boolParam(r *http.Request, name string) bool {
 }
 
 func wantsProtobuf(r *http.Request) bool {
-	return strings.HasPrefix(strings.TrimSpace(r.Header.Get("Accept")), "application/vnd.kubernetes.protobuf")
+	return strings.HasPrefix(strings.TrimSpace(r.Header.Get("Accept")), "application/vnd.kubernetes.protobuf") &&
+		!wantsMetadata(r)
+}
+
+// wantsMetadata: nothing but metadata is wanted, as metrics-server does of
+// pods; it comes in JSON alone.
+func wantsMetadata(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), ";as=PartialObjectMetadata")
 }
 
 func statusJSON(code int, reason, message string) dict {

@@ -26,7 +26,8 @@ func serveControl(c *control, quit chan struct{}) error {
 		"/node": c.nodes, "/nodes": c.nodes, "/pod": c.pods, "/pods": c.pods,
 		"/api": c.apiServer, "/configmap": c.configMap, "/rules": c.rules,
 		"/tokens": c.tokens, "/token": c.token, "/cut": c.cut, "/stats": c.stats,
-		"/reviews": c.reviews, "/requests": c.requests, "/truth": c.truth, "/answer": c.answer,
+		"/reviews": c.reviews, "/asked": c.asked, "/requests": c.requests, "/truth": c.truth,
+		"/answer": c.answer,
 	} {
 		m.HandleFunc(path, handler(h))
 	}

@@ -17,6 +17,7 @@ type faults struct {
 	tokens   map[string]tokenUser
 	told     told
 	reviews  []map[string]interface{}
+	asked    []byte // the last review as it came
 	requests []requestLine
 	stats    stats
 }

@@ -115,6 +115,7 @@ type page struct {
 	items     []object
 	cont      string
 	remaining int64
+	metadata  bool // of the items nothing but that
 }
 
 // token is what `continue` holds: the list's version, the version of the
@@ -192,6 +193,7 @@ func (a *apiServer) list(rw http.ResponseWriter, r *http.Request, t target) {
 	if wantsProtobuf(r) {
 		p.writePB(rw, a.w.o)
 	} else {
+		p.metadata = wantsMetadata(r)
 		p.writeJSON(rw, a.w.o)
 	}
 }
@@ -250,12 +252,20 @@ func (p *page) writeJSON(rw http.ResponseWriter, o *options) {
 	}
 	m, _ := json.Marshal(meta)
 	out := bufio.NewWriterSize(rw, 32<<10)
-	fmt.Fprintf(out, `{"kind":"%sList","apiVersion":"v1","metadata":%s,"items":[`, p.kind, m)
+	kind, version := p.kind, "v1"
+	if p.metadata {
+		kind, version = "PartialObjectMetadata", "meta.k8s.io/v1"
+	}
+	fmt.Fprintf(out, `{"kind":"%sList","apiVersion":"%s","metadata":%s,"items":[`, kind, version, m)
 	for i, x := range p.items {
 		if i > 0 {
 			_ = out.WriteByte(',')
 		}
-		b, _ := json.Marshal(x.json(o))
+		j := x.json(o)
+		if p.metadata {
+			j = metadataOnly(x, o)
+		}
+		b, _ := json.Marshal(j)
 		if _, err := out.Write(b); err != nil {
 			return
 		}
@@ -269,6 +279,11 @@ func whole(x object, o *options) dict {
 	j := x.json(o)
 	j["kind"], j["apiVersion"] = x.meta().kind, "v1"
 	return j
+}
+
+// metadataOnly is what PartialObjectMetadata has of an object.
+func metadataOnly(x object, o *options) dict {
+	return dict{"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": x.meta().json(o)}
 }
 
 func (a *apiServer) get(rw http.ResponseWriter, r *http.Request, t target) {

@@ -74,11 +74,14 @@ func flags() *options {
 
 func main() {
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
-	if len(os.Args) > 1 && os.Args[1] == "top" {
-		if err := runTop(os.Args[2:]); err != nil {
-			log.Fatal(err)
+	if len(os.Args) > 1 {
+		clients := map[string]func([]string) error{"top": runTop, "gets": runGets, "flood": runFlood}
+		if client := clients[os.Args[1]]; client != nil {
+			if err := client(os.Args[2:]); err != nil {
+				log.Fatal(err)
+			}
+			return
 		}
-		return
 	}
 	if len(os.Args) > 1 && os.Args[1] == "ask" {
 		if err := runAsk(os.Args[2:]); err != nil {

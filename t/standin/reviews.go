@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -15,6 +16,8 @@ type rule struct {
 	Resources        []string `json:"resources"` // none: all, as "pods" or "pods/log"
 	Namespaces       []string `json:"namespaces"`
 	NonResourcePaths []string `json:"nonResourcePaths"`
+	EvenUser         bool     `json:"evenUser"` // everybody whose name ends in an even byte
+	EvenPath         bool     `json:"evenPath"` // of the paths those that end in one
 }
 
 type tokenUser struct {
@@ -38,6 +41,13 @@ type reviewSpec struct {
 	NonResource *struct{ Path, Verb string } `json:"nonResourceAttributes"`
 }
 
+func (s *reviewSpec) path() string {
+	if s.NonResource == nil {
+		return ""
+	}
+	return s.NonResource.Path
+}
+
 func has(list []string, s string) bool {
 	for _, x := range list {
 		if x == "*" || x == s || strings.HasSuffix(x, "*") && strings.HasPrefix(s, x[:len(x)-1]) {
@@ -58,13 +68,17 @@ func in(list []string, s string) bool {
 	return false
 }
 
+// even splits names in two halves of which none is a pattern's.
+func even(s string) bool { return s != "" && s[len(s)-1]%2 == 0 }
+
 func (x *rule) allows(s *reviewSpec) bool {
-	who := x.User != "" && x.User == s.User || x.Group != "" && in(s.Groups, x.Group)
+	who := x.User != "" && x.User == s.User || x.Group != "" && in(s.Groups, x.Group) ||
+		x.EvenUser && even(s.User)
 	if !who {
 		return false
 	}
 	if n := s.NonResource; n != nil {
-		return has(x.NonResourcePaths, n.Path) && orAll(x.Verbs, n.Verb)
+		return has(x.NonResourcePaths, n.Path) && orAll(x.Verbs, n.Verb) && (!x.EvenPath || even(n.Path))
 	}
 	n := s.Resource
 	if n == nil || len(x.NonResourcePaths) > 0 {
@@ -79,7 +93,7 @@ func (x *rule) allows(s *reviewSpec) bool {
 }
 
 // reviewed reads a review's JSON; nil: it was answered.
-func reviewed(rw http.ResponseWriter, r *http.Request, spec interface{}) map[string]interface{} {
+func (a *apiServer) reviewed(rw http.ResponseWriter, r *http.Request, spec interface{}) map[string]interface{} {
 	if r.Method != http.MethodPost {
 		status(rw, r, 405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 		return nil
@@ -89,8 +103,8 @@ func reviewed(rw http.ResponseWriter, r *http.Request, spec interface{}) map[str
 		return nil
 	}
 	var raw map[string]json.RawMessage
-	body := json.NewDecoder(http.MaxBytesReader(rw, r.Body, 3<<20))
-	if body.Decode(&raw) != nil || json.Unmarshal(raw["spec"], spec) != nil {
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 3<<20))
+	if err != nil || json.Unmarshal(body, &raw) != nil || json.Unmarshal(raw["spec"], spec) != nil {
 		status(rw, r, 400, "BadRequest", "the object provided is unrecognized")
 		return nil
 	}
@@ -98,12 +112,15 @@ func reviewed(rw http.ResponseWriter, r *http.Request, spec interface{}) map[str
 	for k, v := range raw {
 		out[k] = v
 	}
+	a.f.mu.Lock()
+	a.f.asked = body
+	a.f.mu.Unlock()
 	return out
 }
 
 func (a *apiServer) accessReview(rw http.ResponseWriter, r *http.Request) {
 	var spec reviewSpec
-	out := reviewed(rw, r, &spec)
+	out := a.reviewed(rw, r, &spec)
 	if out == nil {
 		return
 	}
@@ -118,7 +135,7 @@ func (a *apiServer) accessReview(rw http.ResponseWriter, r *http.Request) {
 	}
 	st := dict{"allowed": allowed}
 	if !allowed && a.f.reason != "" {
-		st["reason"] = a.f.reason
+		st["reason"] = strings.NewReplacer("{user}", spec.User, "{path}", spec.path()).Replace(a.f.reason)
 	}
 	out["status"] = st
 	a.f.stats.Reviews++
@@ -130,18 +147,35 @@ func (a *apiServer) accessReview(rw http.ResponseWriter, r *http.Request) {
 	replyJSON(rw, 201, out)
 }
 
+// tokenUser is whose token it is; one that ends in "*" stands for all that
+// begin so, and a "*" at the end of its user for their rest.
+func (f *faults) tokenUser(token string) (tokenUser, bool) {
+	if u, ok := f.tokens[token]; ok {
+		return u, true
+	}
+	for t, u := range f.tokens {
+		if n := len(t) - 1; n >= 0 && t[n] == '*' && strings.HasPrefix(token, t[:n]) {
+			if strings.HasSuffix(u.User, "*") {
+				u.User = u.User[:len(u.User)-1] + token[n:]
+			}
+			return u, true
+		}
+	}
+	return tokenUser{}, false
+}
+
 func (a *apiServer) tokenReview(rw http.ResponseWriter, r *http.Request) {
 	var spec struct {
 		Token     string
 		Audiences []string
 	}
-	out := reviewed(rw, r, &spec)
+	out := a.reviewed(rw, r, &spec)
 	if out == nil {
 		return
 	}
 	a.f.mu.Lock()
 	a.f.stats.TokenAsked++
-	u, ok := a.f.tokens[spec.Token]
+	u, ok := a.f.tokenUser(spec.Token)
 	a.f.mu.Unlock()
 	st := dict{"authenticated": ok && u.Error == "" && !u.Denied}
 	switch {

@@ -189,6 +189,13 @@ func (c *control) reviews([]byte, *http.Request) (interface{}, error) {
 	return append([]map[string]interface{}{}, c.f.reviews...), nil
 }
 
+// asked is the last review's bytes, as they came.
+func (c *control) asked([]byte, *http.Request) (interface{}, error) {
+	c.f.mu.Lock()
+	defer c.f.mu.Unlock()
+	return map[string]string{"asked": string(c.f.asked)}, nil
+}
+
 func (c *control) requests([]byte, *http.Request) (interface{}, error) {
 	c.f.mu.Lock()
 	defer c.f.mu.Unlock()

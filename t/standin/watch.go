@@ -14,6 +14,7 @@ type watcher struct {
 	kind  string
 	f     filter
 	proto bool
+	only  bool // metadata
 	out   *bufio.Writer
 	flush func()
 	marks bool // it allows bookmarks
@@ -71,7 +72,7 @@ func (a *apiServer) watch(rw http.ResponseWriter, r *http.Request, t target, fau
 	}
 	timer := time.NewTimer(time.Duration(seconds) * time.Second)
 	defer timer.Stop()
-	w := &watcher{a: a, kind: t.kind, f: f, proto: wantsProtobuf(r), out: bufio.NewWriterSize(rw, 16<<10),
+	w := &watcher{a: a, kind: t.kind, f: f, proto: wantsProtobuf(r), only: wantsMetadata(r), out: bufio.NewWriterSize(rw, 16<<10),
 		flush: rw.(http.Flusher).Flush, marks: boolParam(r, "allowWatchBookmarks"), every: every,
 		end: timer.C, cut: cut, gone: r.Context().Done()}
 	a.f.count(func(s *stats) { s.Watches++; s.WatchesOpen++; s.WatchesOf[t.kind]++ })
@@ -183,6 +184,10 @@ func (w *watcher) send(what string, x object) {
 		_, _ = w.out.Write(eventPB(what, envelope(x.meta().kind, p.b)))
 		return
 	}
+	if w.only {
+		w.line(what, metadataOnly(x, w.a.w.o))
+		return
+	}
 	w.line(what, whole(x, w.a.w.o))
 }
 
@@ -203,7 +208,11 @@ func (w *watcher) mark(version uint64, annotations map[string]string) {
 	if annotations != nil {
 		m["annotations"] = annotations
 	}
-	w.line("BOOKMARK", dict{"kind": kind, "apiVersion": "v1", "metadata": m})
+	apiVersion := "v1"
+	if w.only {
+		kind, apiVersion = "PartialObjectMetadata", "meta.k8s.io/v1"
+	}
+	w.line("BOOKMARK", dict{"kind": kind, "apiVersion": apiVersion, "metadata": m})
 }
 
 // failed ends a watch with an ERROR event.
