@@ -35,7 +35,7 @@ export TEST_NGINX_LOAD_MODULES ?= $(MODULE)
 export TEST_NGINX_SERVROOT     ?= $(DIR)/servroot
 
 .PHONY: all build deps deps-test test unit suites lint e2e demo bench-scrape \
-        bench-api bench-standin standin install clean help
+        bench-auth bench-api bench-standin standin install clean help
 
 .DELETE_ON_ERROR:
 
@@ -67,6 +67,9 @@ demo: deps-test build standin	## this machine's figures, as kubectl top shows th
 
 bench-scrape: deps-test build standin	## CPU for a scrape, memory at 1,000 nodes
 	@bench/scrape
+
+bench-auth: deps-test build standin	## CPU of the access phase, beside metrics-server
+	@bench/auth/run
 
 bench-api: deps-test build standin	## CPU and time of the 30,000-pod list
 	@bench/api
