@@ -114,6 +114,45 @@ for my $b (@bad) {
     like(status(ask()), $failed, "no review: $b->[0]");
 }
 
+# the same of a token's review
+
+sub token_review {
+    my ($status, %more) = @_;
+    return JSON::PP->new->encode({ kind => 'TokenReview',
+        apiVersion => 'authentication.k8s.io/v1', metadata => {}, spec => {},
+        status => $status, %more });
+}
+
+my $known = { authenticated => $true, user => { username => 'root',
+              groups => [ 'system:masters' ] } };
+my $text = JSON::PP->new->encode($known);
+
+sub token_status {
+    $t->control('/answer', { for => 'tokenreviews', body => $_[0] });
+    $n++;
+    return status($t->ask($nodes,
+                          headers => [ "Authorization: Bearer token-$n" ]));
+}
+
+like(token_status(token_review($known)), qr/^200 /, 'a token is believed');
+
+for my $b ([ 'another kind', review($known) ],
+           [ 'another version', token_review($known,
+               apiVersion => 'authentication.k8s.io/v1beta1') ],
+           [ 'no kind', "{\"status\":$text}" ],
+           [ 'two statuses', token_review($known)
+               =~ s/\}$/,"status":{"authenticated":false}}/r ],
+           [ 'authenticated twice', token_review($known)
+               =~ s/"authenticated":true/$&,"authenticated":false/r ],
+           [ 'more behind it', token_review($known) . '{}' ],
+           [ 'no JSON', 'authenticated' ])
+{
+    like(token_status($b->[1]),
+         qr/^503 ServiceUnavailable the token review failed$/,
+         "no token review: $b->[0]");
+}
+
+
 # rights that are somewhere else
 
 my @elsewhere = (

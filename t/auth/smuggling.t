@@ -133,7 +133,8 @@ for my $l (@lines) {
 # groups are whole values, of exact headers
 
 is(over_h1('front-client', 'X-Remote-User: bob',
-           'X-Remote-Group: a, system:masters', 'X_Remote_Group: system:masters',
+           'X-Remote-Group: a, system:masters',
+           'X_Remote_Group: system:masters',
            'X-Remote-Groups: system:masters',
            'X-Remote-Group:', 'X-Remote-Group: b'), 'bob', 'groups of bob');
 is(groups(), 'a, system:masters,b,system:authenticated', 'are whole values');
@@ -215,6 +216,24 @@ for my $cert ('front-client', 'alice') {
          # nginx 1.22 takes no trailers, and ends the connection
          qr/^(?:goaway 1|bob|alice)$/, "HTTP/2: trailers name nobody ($cert)");
 }
+
+
+# tokens that are no header's value, or too large for one
+
+is(over_h1('', "Authorization: Bearer a\rX-Remote-User: root"), 400,
+   'a token with a newline: CR');
+is(over_h1('', 'Authorization: Bearer a', ' b'), 400,
+   'a token with a newline: folded');
+is(over_h2('', [ authorization => "Bearer a\nb" ]), 'reset 1',
+   'a token with a newline: HTTP/2');
+
+like(over_h1('', 'Authorization: Bearer ' . 'x' x 1_000_000), qr/^40[01]$/,
+     'a token of 1 MB');
+like(over_h1('', 'Authorization: Bearer ' . 'x' x 2_000_000), qr/^431$/,
+     'a token of 1 MB and more than a header may have');
+is(scalar(grep { $_->{uri} =~ /tokenreviews/ }
+          @{ $t->control('/requests') }), 0,
+   'and nobody was asked about any of them');
 
 
 # Impersonate-, in any case, on both
