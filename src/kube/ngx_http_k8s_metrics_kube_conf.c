@@ -109,9 +109,12 @@ static ngx_int_t
 ngx_http_k8s_metrics_kube_in_cluster(ngx_conf_t *cf,
     ngx_http_k8s_metrics_kube_conf_t *conf)
 {
-    char       *host, *port;
-    ngx_int_t   n;
-    ngx_str_t   name, token, s;
+    char                        *host, *port;
+    ngx_int_t                    n;
+    ngx_str_t                    name, token, s;
+    ngx_http_k8s_metrics_pem_t  *pem;
+
+    pem = conf->credentials.pem;
 
     host = getenv("KUBERNETES_SERVICE_HOST");
     port = getenv("KUBERNETES_SERVICE_PORT");
@@ -147,7 +150,7 @@ ngx_http_k8s_metrics_kube_in_cluster(ngx_conf_t *cf,
 
     if (ngx_http_k8s_metrics_kube_mounted(cf, conf, "ca.crt", &name) != NGX_OK
         || ngx_http_k8s_metrics_kube_pem(cf, "CA bundle", &name,
-                              &conf->credentials.pem[NGX_HTTP_K8S_METRICS_PEM_CA])
+                                         &pem[NGX_HTTP_K8S_METRICS_PEM_CA])
            != NGX_OK)
     {
         return NGX_ERROR;

@@ -184,7 +184,7 @@ ngx_http_k8s_metrics_kubeconfig_cluster(ngx_http_k8s_metrics_kubeconfig_t *kc,
         || ngx_http_k8s_metrics_kubeconfig_bytes(kc, cluster,
                                                  "certificate-authority",
                                                  "certificate-authority-data",
-                                                 &pem[NGX_HTTP_K8S_METRICS_PEM_CA])
+                                         &pem[NGX_HTTP_K8S_METRICS_PEM_CA])
            != NGX_OK
         || ngx_http_k8s_metrics_kubeconfig_string(kc, cluster,
                                                   "insecure-skip-tls-verify",
@@ -226,11 +226,11 @@ ngx_http_k8s_metrics_kubeconfig_user(ngx_http_k8s_metrics_kubeconfig_t *kc,
         || ngx_http_k8s_metrics_kubeconfig_bytes(kc, user,
                                                  "client-certificate",
                                                  "client-certificate-data",
-                                                 &pem[NGX_HTTP_K8S_METRICS_PEM_CERT])
+                                         &pem[NGX_HTTP_K8S_METRICS_PEM_CERT])
            != NGX_OK
         || ngx_http_k8s_metrics_kubeconfig_bytes(kc, user, "client-key",
                                                  "client-key-data",
-                                                 &pem[NGX_HTTP_K8S_METRICS_PEM_KEY])
+                                         &pem[NGX_HTTP_K8S_METRICS_PEM_KEY])
            != NGX_OK
         || ngx_http_k8s_metrics_kubeconfig_string(kc, user, "token",
                                                   &conf->token)
