@@ -6,119 +6,27 @@
 
 set -eu
 
-net=127.30
-# shellcheck source=t/lib/cluster.sh
-. "$(dirname "$0")/../lib/cluster.sh"
-
 here=$(cd "$(dirname "$0")" && pwd)
-server=https://127.30.0.1:6443
+net=127.30
+# shellcheck source=t/e2e/lib.sh
+. "$here/lib.sh"
+
 nginx_port=18443
-started=()
-
-finish_e2e() {
-    local p
-    for p in ${nginx_pid:-} ${started[@]+"${started[@]}"}; do
-        kill "$p" 2> /dev/null || true
-    done
-    sleep 0.5
-    for p in ${started[@]+"${started[@]}"}; do
-        kill -KILL "$p" 2> /dev/null || true
-    done
-    wait 2> /dev/null || true
-    rm -rf "$run"
-}
-trap finish_e2e EXIT
-
-cd "$run"
 
 # --- certificates -----------------------------------------------------------
 
-authority() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-        -keyout "$1.key" -out "$1.crt" -days 2 -subj "/CN=$1" 2> /dev/null
-}
-
-# certificate NAME CA SUBJECT USAGE [SAN]
-certificate() {
-    printf 'extendedKeyUsage=%s\n%s' "$4" "${5:+subjectAltName=$5}" > ext
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-        -keyout "$1.key" -out "$1.csr" -subj "$3" 2> /dev/null
-    openssl x509 -req -in "$1.csr" -CA "$2.crt" -CAkey "$2.key" -days 2 \
-        -CAcreateserial -extfile ext -out "$1.crt" 2> /dev/null
-}
-
-authority ca
-authority front-ca
+control_plane_keys
 authority kubelet-ca
-certificate apiserver ca /CN=kube-apiserver serverAuth \
-    IP:127.30.0.1,DNS:kubernetes.default.svc
-certificate admin ca /O=system:masters/CN=admin clientAuth
-certificate alice ca /CN=alice clientAuth
-certificate front-proxy front-ca /CN=front-proxy-client clientAuth
 certificate kwok kubelet-ca /CN=kwok serverAuth IP:127.30.0.3
-certificate serving ca /CN=metrics-server serverAuth \
-    DNS:metrics-server.kube-system.svc,DNS:localhost
-openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out sa.key \
-    2> /dev/null
-openssl pkey -in sa.key -pubout -out sa.pub 2> /dev/null
 chmod 644 ./*.key
 
-# kubeconfig FILE USER-LINES
-kubeconfig() {
-    cat > "$1" << EOF
-apiVersion: v1
-kind: Config
-clusters:
-- name: e2e
-  cluster: {server: "$server", certificate-authority: "$run/ca.crt"}
-users:
-- name: user
-  user: {$2}
-contexts:
-- name: e2e
-  context: {cluster: e2e, user: user}
-current-context: e2e
-EOF
-}
-
-kubeconfig admin.conf \
-    "client-certificate: $run/admin.crt, client-key: $run/admin.key"
-kubeconfig alice.conf \
-    "client-certificate: $run/alice.crt, client-key: $run/alice.key"
 kubeconfig anonymous.conf ''
 kubeconfig nginx.kubeconfig "tokenFile: $run/token"
 
-export HOME=$run    # kubectl's cache
-k() {
-    "$BIN/kubectl" --kubeconfig admin.conf "$@"
-}
-k_as() {
-    local who=$1
-    shift
-    "$BIN/kubectl" --kubeconfig "$who.conf" "$@" 2>&1
-}
-
 # --- the control plane ------------------------------------------------------
 
-start() {
-    local name=$1
-    shift
-    "$@" > "$name.log" 2>&1 &
-    started+=($!)
-}
-
-start_apiserver() {
-    start apiserver "$BIN/kube-apiserver" \
-        --etcd-servers=http://127.30.0.1:12379 \
-        --bind-address=127.30.0.1 --secure-port=6443 \
-        --advertise-address=192.0.2.1 --endpoint-reconciler-type=none \
-        --tls-cert-file=apiserver.crt --tls-private-key-file=apiserver.key \
-        --client-ca-file=ca.crt --authorization-mode=RBAC \
-        --service-account-issuer=https://kubernetes.default.svc \
-        --service-account-key-file=sa.pub \
-        --service-account-signing-key-file=sa.key \
-        --service-cluster-ip-range=10.96.0.0/16 \
-        --disable-admission-plugins=ServiceAccount \
+apiserver() {
+    start_apiserver \
         --requestheader-client-ca-file=front-ca.crt \
         --requestheader-allowed-names=front-proxy-client \
         --requestheader-username-headers=X-Remote-User \
@@ -127,16 +35,10 @@ start_apiserver() {
         --requestheader-extra-headers-prefix=X-Remote-Extra- \
         --proxy-client-cert-file=front-proxy.crt \
         --proxy-client-key-file=front-proxy.key
-    apiserver_pid=${started[-1]}
 }
 
-start etcd "$BIN/etcd" --data-dir "$run/etcd" \
-    --listen-client-urls http://127.30.0.1:12379 \
-    --advertise-client-urls http://127.30.0.1:12379 \
-    --listen-peer-urls http://127.30.0.1:12380 \
-    --initial-advertise-peer-urls http://127.30.0.1:12380 \
-    --initial-cluster default=http://127.30.0.1:12380
-start_apiserver
+start_etcd
+apiserver
 
 : > error.log
 : > standin.log
@@ -200,24 +102,8 @@ k create namespace two > /dev/null
 pod one web node-1 250m 100Mi
 pod two db node-2 40m 300Mi
 
-# the manifests as they are, but for where nginx is: no Pod, and a CA of its own
-
-for manifest in rbac service apiservice; do
-    k apply -f "$root/deploy/manifests/$manifest.yaml" > /dev/null
-done
-k patch service metrics-server -n kube-system --type merge -p \
-    '{"spec": {"type": "ExternalName", "externalName": "localhost"}}' > /dev/null
-k patch apiservice v1beta1.metrics.k8s.io --type merge -p \
-    "{\"spec\": {\"insecureSkipTLSVerify\": false, \"caBundle\":
-      \"$(base64 -w 0 ca.crt)\", \"service\": {\"port\": $nginx_port}}}" > /dev/null
-
-# as in a Pod: a service account's folder and two variables
-
-mkdir sa
-cp ca.crt sa
-k create token metrics-server -n kube-system --duration=2h > sa/token
+register $nginx_port
 cp sa/token token
-export KUBERNETES_SERVICE_HOST=127.30.0.1 KUBERNETES_SERVICE_PORT=6443
 
 cat > nginx.conf << EOF
 load_module $module;
@@ -253,15 +139,7 @@ nginx_pid=$!
 
 # --- what has to hold ----------------------------------------------------------
 
-says() {
-    local pattern=$1
-    shift
-    grep -qE -e "$pattern" <<< "$("$@" 2>&1)"
-}
-
-ok 'the APIService turns Available' await 60 says True k get apiservice \
-    v1beta1.metrics.k8s.io -o \
-    'jsonpath={.status.conditions[?(@.type=="Available")].status}'
+ok 'the APIService turns Available' await 60 available
 ok 'kubectl api-versions lists it' \
     await 20 says '^metrics.k8s.io/v1beta1$' k api-versions
 ok 'kubectl top pods prints both pods' await 60 eval \
@@ -312,11 +190,6 @@ ok 'with a RoleBinding they see their namespace' \
 like 'and no other' "$(k_as alice top pods -n two)" 'Forbidden'
 like 'nor all' "$(k_as alice top pods -A)" 'Forbidden'
 
-get() {
-    local path=$1
-    shift
-    curl -sS -A e2e --cacert ca.crt "$@" "$path"
-}
 list=/apis/metrics.k8s.io/v1beta1/pods
 like 'an anonymous caller is anonymous' "$(get $server$list)" \
     'User \\"system:anonymous\\" cannot list'
@@ -382,7 +255,7 @@ ok 'and it did ask' grep -q '^200 .*/namespaces/one/pods?labelSelector' \
 
 kill -KILL "$apiserver_pid"
 wait "$apiserver_pid" 2> /dev/null || true
-start_apiserver
+apiserver
 ok 'kube-apiserver is back' await 90 k get --raw /readyz
 pod two late node-2 70m 50Mi
 ok 'a pod that came after it is seen' \
@@ -396,9 +269,7 @@ ok 'the API answers after a reload' await 10 says 'node-1 ' k top nodes
 pod one later node-1 30m 20Mi
 ok 'and watches go on, with a kubeconfig' \
     await 60 says 'later ' k top pods -n one
-ok 'the APIService is still Available' says True k get apiservice \
-    v1beta1.metrics.k8s.io -o \
-    'jsonpath={.status.conditions[?(@.type=="Available")].status}'
+ok 'the APIService is still Available' available
 
 kill -QUIT "$nginx_pid"
 ok 'nginx quits' await 20 eval '! kill -0 "$nginx_pid"'
