@@ -491,13 +491,17 @@ ngx_http_k8s_metrics_impersonates(ngx_http_request_t *r)
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    static u_char     prefix[] = "impersonate-";
+    static u_char     prefix[] = "impersonate";
+
+    /* "_" is "-" to CGI and its like, as in names of the identity */
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len > sizeof(prefix) - 1
+            if (h[i].key.len > sizeof(prefix)
+                && (h[i].key.data[sizeof(prefix) - 1] == '-'
+                    || h[i].key.data[sizeof(prefix) - 1] == '_')
                 && ngx_strncasecmp(h[i].key.data, prefix, sizeof(prefix) - 1)
                    == 0)
             {

@@ -239,7 +239,8 @@ is(scalar(grep { $_->{uri} =~ /tokenreviews/ }
 # Impersonate-, in any case, on both
 
 for my $name (qw(Impersonate-User IMPERSONATE-GROUP impersonate-uid
-                 iMpErSoNaTe-eXtRa-Scopes Impersonate-Anything))
+                 iMpErSoNaTe-eXtRa-Scopes Impersonate-Anything
+                 Impersonate_User))
 {
     for my $cert ('front-client', 'admin', 'alice', '') {
         is(over_h1($cert, 'X-Remote-User: bob', "$name: root"),
