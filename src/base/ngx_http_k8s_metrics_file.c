@@ -360,7 +360,9 @@ ngx_http_k8s_metrics_files_load(ngx_http_k8s_metrics_files_t *files,
         hash = ngx_http_k8s_metrics_file_hash(bytes[i].data, bytes[i].len);
         all = all * 1099511628211ULL + hash;
 
-        if (hash != file[i].hash) {
+        file[i].differs = (hash != file[i].hash);
+
+        if (file[i].differs) {
             same = 0;
         }
     }
@@ -385,11 +387,10 @@ ngx_http_k8s_metrics_files_load(ngx_http_k8s_metrics_files_t *files,
     files->refused = 0;
 
     for (i = 0; i < files->n; i++) {
-        hash = file[i].hash;
 
-        ngx_http_k8s_metrics_file_known(&file[i], &bytes[i]);
+        if (file[i].differs) {
+            ngx_http_k8s_metrics_file_known(&file[i], &bytes[i]);
 
-        if (hash != file[i].hash) {
             ngx_log_error(NGX_LOG_NOTICE, log, 0,
                           "k8s_metrics: %s \"%V\" has changed: the new one is "
                           "in force", file[i].what, &file[i].name);

@@ -38,6 +38,7 @@ typedef struct {
     uint64_t                         hash;      /* of the bytes in force */
     unsigned                         fresh:1;   /* may yet have changed with
                                                    the same times */
+    unsigned                         differs:1; /* what load is given */
     unsigned                         denied:1;  /* to a worker */
     unsigned                         shared:1;  /* told of by its other user */
 } ngx_http_k8s_metrics_file_t;

@@ -103,9 +103,10 @@ ngx_http_k8s_metrics_credentials_load(void *data, ngx_str_t *bytes,
 {
     ngx_http_k8s_metrics_credentials_t *c = data;
 
-    SSL_CTX                     *old;
-    ngx_uint_t                   i;
-    ngx_http_k8s_metrics_pem_t   pem[NGX_HTTP_K8S_METRICS_PEMS];
+    SSL_CTX                      *old;
+    ngx_uint_t                    i;
+    ngx_http_k8s_metrics_pem_t    pem[NGX_HTTP_K8S_METRICS_PEMS];
+    ngx_http_k8s_metrics_file_t  *file;
 
     old = c->ssl->ctx;
 
@@ -124,10 +125,14 @@ ngx_http_k8s_metrics_credentials_load(void *data, ngx_str_t *bytes,
         c->ssl->ctx = old;
 
         for (i = 0; i < c->files.n; i++) {
-            ngx_log_error(level, log, 0,
-                          "k8s_metrics: %s \"%V\" may have changed and cannot "
-                          "be used: the old one stays in force",
-                          c->files.file[i].what, &c->files.file[i].name);
+            file = &c->files.file[i];
+
+            if (file->differs) {
+                ngx_log_error(level, log, 0,
+                              "k8s_metrics: %s \"%V\" has changed and cannot "
+                              "be used: the old one stays in force",
+                              file->what, &file->name);
+            }
         }
 
         return NGX_ERROR;

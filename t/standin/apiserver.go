@@ -140,8 +140,12 @@ func parseTarget(path string) (t target) {
 }
 
 func (a *apiServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	client := ""
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		client = r.TLS.PeerCertificates[0].Subject.CommonName
+	}
 	a.f.mu.Lock()
-	a.f.requests = append(a.f.requests, requestLine{r.Method, r.URL.RequestURI(), r.Header.Get("Accept"), r.UserAgent()})
+	a.f.requests = append(a.f.requests, requestLine{r.Method, r.URL.RequestURI(), r.Header.Get("Accept"), r.UserAgent(), client})
 	if n := len(a.f.requests); n > 1000 {
 		a.f.requests = a.f.requests[n-1000:]
 	}

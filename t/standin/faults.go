@@ -56,6 +56,7 @@ type requestLine struct {
 	URI    string `json:"uri"`
 	Accept string `json:"accept"`
 	Agent  string `json:"agent"`
+	Client string `json:"client"` // its certificate's name
 }
 
 var nodeFaults = map[string]bool{"": true, "refuse": true, "hang": true, "401": true, "403": true,
