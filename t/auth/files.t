@@ -285,6 +285,16 @@ unlink "$dir/error.log";
 chmod 0600, map { "$dir/tls/..data/$_" } 'tls.key';
 chmod 0600, "$dir/client.crt";
 $t->{main} = "user nobody nogroup;\n";
+
+# and one whose key only nginx itself can read
+put('password', "secret\n");
+system("openssl ec -aes256 -in $dir/two.key -out $dir/locked.key"
+       . " -passout file:$dir/password 2> $dir/openssl.log") == 0
+    or die slurp('openssl.log');
+$t->{extra} .= " server { listen ADDR:8604 ssl; ssl_certificate DIR/two.crt;
+    ssl_certificate_key DIR/locked.key; ssl_password_file DIR/password;
+    location / { k8s_metrics_auth on; k8s_metrics; } }";
+
 $t->start_nginx;
 ok($t->synced, 'starts') or diag($t->log);
 
@@ -297,6 +307,8 @@ for my $name ('ssl_certificate_key "\S+/tls.key"',
 }
 
 is((() = $t->log(qr/cannot be read by a worker/)), 2, 'of these alone');
+my $left = qr/certificate of the server in \S+ needs a reload: it has "ssl_pas/;
+is((() = $t->log($left)), 1, 'and what is left alone');
 
 secret(@one);
 chmod 0600, "$dir/tls/..data/tls.key";

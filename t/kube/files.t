@@ -10,6 +10,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use POSIX ();
 use Test::More;
 
 use K8sMetrics qw(wait_for);
@@ -109,6 +110,12 @@ sub reviewed {
     return ($status, $last->{client} // '');
 }
 
+# how many began
+sub reviews {
+    return scalar(my @r = grep { $_->{uri} =~ /subjectaccessreviews/ }
+                          @{ $t->control('/requests') });
+}
+
 sub becomes {
     my ($want) = @_;
     return wait_for($look, sub { join(' ', reviewed()) eq $want });
@@ -124,8 +131,26 @@ ok(wait_for($look, sub { clients('alice') == 2 }), 'kubelets, too');
 
 # --- another user ---------------------------------------------------------------
 
+# a review that begins before the change and ends after it
+$t->control('/api', { slowMillis => 7000 });
+$t->control('/api', { fault => 'slow', for => 'sar', count => 1 });
+
+my $reviews = reviews();
+my $slow = fork() // die "fork: $!";
+
+if ($slow == 0) {
+    my $r = $t->ask('/apis/metrics.k8s.io/v1beta1/namespaces/slow/pods',
+                    cert => 'alice');
+    POSIX::_exit($r->{status} == 403 ? 0 : 1);
+}
+
+ok(wait_for(5, sub { reviews() == $reviews + 1 }), 'a review is under way');
+
 user('admin');
 ok(becomes('403 admin'), 'asked as admin') or diag($t->log);
+waitpid($slow, 0);
+is($?, 0, 'what was under way as alice is answered');
+is(join(' ', reviewed()), '403 admin', 'and its connection is not kept');
 ok(wait_for($look, sub { clients('admin') == 2 }),
    'no kept connection is used again') or diag(explain(stats()));
 is(stats()->{connections}, 2, 'nor kept') or diag(explain(stats()));
