@@ -257,7 +257,7 @@ like(raw(8612, sprintf($post, '/'), plain => 1),
      qr{^HTTP/1.1 200 .*told\n\z}s, "the operator's error_page goes first");
 
 
-# --- lines: nginx has had a bound since 1.29, Debian's 1.22 as a backport ------
+# --- lines: newer nginx has a bound, Debian's 1.22 as a backport ---------------
 
 my $counts = K8sMetrics::slurp($ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx')
     =~ /\0max_headers\0/;
