@@ -24,9 +24,10 @@ type getsRow struct {
 	HTTP2    bool
 	Cert     string // NAME.crt, NAME.key
 	Header   map[string][]string
-	Requests int  // of a round
-	Each     bool // a user of its own for each request
-	Optional bool // 401 leaves the row out
+	Requests int    // of a round
+	Each     bool   // a user of its own for each request
+	Optional bool   // 401 leaves the row out
+	Less     string // a row whose cost in the same round is told off, too
 
 	client    *http.Client
 	sent      int
@@ -67,8 +68,24 @@ func runGets(args []string) error {
 		}
 		c, w := spread(r.cpu), spread(r.wall)
 		fmt.Printf("%s\t%.2f\t%.2f\t%.2f\t%.1f\n", r.Name, c[1], c[0], c[2], w[1])
+		for _, l := range rows {
+			if l.Name == r.Less {
+				d := quartiles(r.cpu, l.cpu)
+				fmt.Printf("%s-%s\t%.2f\t%.2f\t%.2f\n", r.Name, l.Name, d[1], d[0], d[2])
+			}
+		}
 	}
 	return nil
+}
+
+// quartiles is of the differences the median and what half of them are within.
+func quartiles(a, b []float64) [3]float64 {
+	d := make([]float64, len(a))
+	for i := range a {
+		d[i] = a[i] - b[i]
+	}
+	sort.Float64s(d)
+	return [3]float64{d[len(d)/4], d[len(d)/2], d[len(d)*3/4]}
 }
 
 // newClient is one that keeps its connections; what they are served with was
