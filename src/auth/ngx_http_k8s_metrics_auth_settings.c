@@ -17,6 +17,8 @@ static void ngx_http_k8s_metrics_settings_refresh(
     ngx_http_k8s_metrics_auth_t *auth);
 static void ngx_http_k8s_metrics_settings_reload(
     ngx_http_k8s_metrics_auth_t *auth);
+static ngx_log_t *ngx_http_k8s_metrics_settings_log(
+    ngx_http_k8s_metrics_auth_t *auth);
 static void ngx_http_k8s_metrics_settings_requestheader(
     ngx_http_k8s_metrics_auth_t *auth, cJSON *data);
 static ngx_http_k8s_metrics_bundle_t *ngx_http_k8s_metrics_settings_bundle(
@@ -108,7 +110,7 @@ ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
     ngx_memzero(&auth->settings, sizeof(ngx_http_k8s_metrics_auth_settings_t));
 
     if (rc == NGX_DECLINED) {
-        ngx_log_error(NGX_LOG_WARN, auth->log, 0,
+        ngx_log_error(NGX_LOG_WARN, ngx_http_k8s_metrics_settings_log(auth), 0,
                       "k8s_metrics: the cluster has no ConfigMap "
                       "kube-system/extension-apiserver-authentication: no "
                       "front proxy and no client certificate is believed");
@@ -117,7 +119,7 @@ ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
 
     data = cJSON_ParseWithLength((char *) bytes.data, bytes.len);
     if (data == NULL) {
-        ngx_log_error(NGX_LOG_ERR, auth->log, 0,
+        ngx_log_error(NGX_LOG_ERR, ngx_http_k8s_metrics_settings_log(auth), 0,
                       "k8s_metrics: the ConfigMap "
                       "extension-apiserver-authentication cannot be read");
         return;
@@ -129,11 +131,22 @@ ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
                                                              "client-ca-file");
     cJSON_Delete(data);
 
-    ngx_log_error(NGX_LOG_NOTICE, auth->log, 0,
+    ngx_log_error(NGX_LOG_NOTICE, ngx_http_k8s_metrics_settings_log(auth), 0,
                   "k8s_metrics: authentication settings read from the "
                   "cluster: front proxy CA %s, client CA %s",
                   auth->settings.requestheader.bundle ? "set" : "not set",
                   auth->settings.client_ca ? "set" : "not set");
+}
+
+
+/* Each worker reads the same: one says it. */
+
+static ngx_log_t *
+ngx_http_k8s_metrics_settings_log(ngx_http_k8s_metrics_auth_t *auth)
+{
+    static ngx_log_t  silent;
+
+    return (ngx_worker == 0) ? auth->log : &silent;
 }
 
 
@@ -150,7 +163,7 @@ ngx_http_k8s_metrics_settings_requestheader(ngx_http_k8s_metrics_auth_t *auth,
     rh.bundle = ngx_http_k8s_metrics_settings_bundle(auth, data,
                                               "requestheader-client-ca-file");
     if (rh.bundle == NULL) {
-        ngx_log_error(NGX_LOG_WARN, auth->log, 0,
+        ngx_log_error(NGX_LOG_WARN, ngx_http_k8s_metrics_settings_log(auth), 0,
                       "k8s_metrics: the ConfigMap "
                       "extension-apiserver-authentication has no usable "
                       "\"requestheader-client-ca-file\" (kube-apiserver's "
@@ -203,7 +216,7 @@ ngx_http_k8s_metrics_settings_bundle(ngx_http_k8s_metrics_auth_t *auth,
     bundle = ngx_http_k8s_metrics_bundle(auth->pool, &pem, &error);
 
     if (bundle == NULL) {
-        ngx_log_error(NGX_LOG_ERR, auth->log, 0,
+        ngx_log_error(NGX_LOG_ERR, ngx_http_k8s_metrics_settings_log(auth), 0,
                       "k8s_metrics: \"%s\" of the ConfigMap "
                       "extension-apiserver-authentication cannot be used: %s",
                       key, error);
@@ -268,7 +281,7 @@ ngx_http_k8s_metrics_settings_list(ngx_http_k8s_metrics_auth_t *auth,
 
 broken:
 
-    ngx_log_error(NGX_LOG_ERR, auth->log, 0,
+    ngx_log_error(NGX_LOG_ERR, ngx_http_k8s_metrics_settings_log(auth), 0,
                   "k8s_metrics: \"%s\" of the ConfigMap "
                   "extension-apiserver-authentication is no JSON array of "
                   "strings: the aggregation layer is not believed", key);
@@ -299,7 +312,8 @@ ngx_http_k8s_metrics_settings_headers(ngx_http_k8s_metrics_auth_t *auth,
     for (i = 0; i < (*names)->nelts; i++) {
 
         if (!ngx_http_k8s_metrics_header_name_ok(&name[i])) {
-            ngx_log_error(NGX_LOG_ERR, auth->log, 0,
+            ngx_log_error(NGX_LOG_ERR,
+                          ngx_http_k8s_metrics_settings_log(auth), 0,
                           "k8s_metrics: \"%s\" of the ConfigMap "
                           "extension-apiserver-authentication holds \"%V\", "
                           "which is no header's name: the aggregation layer "
