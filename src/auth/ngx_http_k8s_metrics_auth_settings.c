@@ -131,7 +131,7 @@ ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
                                                              "client-ca-file");
     cJSON_Delete(data);
 
-    ngx_log_error(NGX_LOG_NOTICE, ngx_http_k8s_metrics_settings_log(auth), 0,
+    ngx_log_error(NGX_LOG_NOTICE, auth->log, 0,
                   "k8s_metrics: authentication settings read from the "
                   "cluster: front proxy CA %s, client CA %s",
                   auth->settings.requestheader.bundle ? "set" : "not set",
@@ -139,7 +139,7 @@ ngx_http_k8s_metrics_settings_reload(ngx_http_k8s_metrics_auth_t *auth)
 }
 
 
-/* Each worker reads the same: one says it. */
+/* Each worker reads the same: one says what is wrong with it. */
 
 static ngx_log_t *
 ngx_http_k8s_metrics_settings_log(ngx_http_k8s_metrics_auth_t *auth)
