@@ -295,6 +295,7 @@ ngx_http_k8s_metrics_review_tell(ngx_http_k8s_metrics_auth_ctx_t *ctx,
     ctx->decision = NGX_HTTP_K8S_METRICS_REVIEW_FAILED;
 
     reason = ruling->reason;
+    reason.len = ngx_min(reason.len, NGX_HTTP_K8S_METRICS_REASON_MAX);
 
     if (reason.len) {
         reason.data = ngx_pstrdup(pool, &reason);

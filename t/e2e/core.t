@@ -6,27 +6,16 @@
 
 set -eu
 
-here=$(cd "$(dirname "$0")" && pwd)
 net=127.30
-# shellcheck source=t/e2e/lib.sh
-. "$here/lib.sh"
-
 nginx_port=18443
+# shellcheck source=t/e2e/plane.sh
+. "$(dirname "$0")/plane.sh"
 
-# --- certificates -----------------------------------------------------------
-
-control_plane_keys
 authority kubelet-ca
 certificate kwok kubelet-ca /CN=kwok serverAuth IP:127.30.0.3
-chmod 644 ./*.key
 
-kubeconfig anonymous.conf ''
-kubeconfig nginx.kubeconfig "tokenFile: $run/token"
-
-# --- the control plane ------------------------------------------------------
-
-apiserver() {
-    start_apiserver \
+control_plane() {
+    start_apiserver $net.0.1 \
         --requestheader-client-ca-file=front-ca.crt \
         --requestheader-allowed-names=front-proxy-client \
         --requestheader-username-headers=X-Remote-User \
@@ -38,12 +27,8 @@ apiserver() {
 }
 
 start_etcd
-apiserver
-
-: > error.log
-: > standin.log
-ok 'kube-apiserver is ready' await 90 k get --raw /readyz || {
-    tail -n 20 apiserver.log etcd.log | sed 's/^/# /'; finished; }
+control_plane
+ready 'kube-apiserver is ready'
 
 start controllers "$BIN/kube-controller-manager" --kubeconfig=admin.conf \
     --authentication-kubeconfig=admin.conf \
@@ -102,40 +87,12 @@ k create namespace two > /dev/null
 pod one web node-1 250m 100Mi
 pod two db node-2 40m 300Mi
 
-register $nginx_port
-cp sa/token token
-
-cat > nginx.conf << EOF
-load_module $module;
-daemon off;
-worker_processes 2;
-pid $run/nginx.pid;
-error_log $run/error.log info;
-env KUBERNETES_SERVICE_HOST;
-env KUBERNETES_SERVICE_PORT;
-events {}
-http {
-    log_format e2e '\$status \$request';
-    access_log $run/access.log e2e;
-    client_body_temp_path $run/t1; proxy_temp_path $run/t2;
-    fastcgi_temp_path $run/t3; uwsgi_temp_path $run/t4; scgi_temp_path $run/t5;
-    k8s_metrics_zone metrics:16m;
-    k8s_metrics_apiserver in_cluster=$run/sa;
-    k8s_metrics_resolution 10s;
-    k8s_metrics_kubelet_use_node_status_port on;
-    k8s_metrics_kubelet_certificate_authority $run/kubelet-ca.crt;
-    server {
-        listen 127.0.0.1:$nginx_port ssl http2;
-        large_client_header_buffers 4 1100k;
-        ssl_protocols TLSv1.2 TLSv1.3;
-        ssl_certificate $run/serving.crt;
-        ssl_certificate_key $run/serving.key;
-        location / { k8s_metrics_auth on; k8s_metrics; }
-    }
-}
-EOF
-"$nginx" -p "$run" -c "$run/nginx.conf" 2>> error.log &
-nginx_pid=$!
+register
+export KUBERNETES_SERVICE_HOST=$net.0.1 KUBERNETES_SERVICE_PORT=6443
+http="k8s_metrics_kubelet_use_node_status_port on;
+    k8s_metrics_kubelet_certificate_authority $run/kubelet-ca.crt;"
+configure 127.0.0.1:$nginx_port
+run_nginx
 
 # --- what has to hold ----------------------------------------------------------
 
@@ -255,7 +212,7 @@ ok 'and it did ask' grep -q '^200 .*/namespaces/one/pods?labelSelector' \
 
 kill -KILL "$apiserver_pid"
 wait "$apiserver_pid" 2> /dev/null || true
-apiserver
+control_plane
 ok 'kube-apiserver is back' await 90 k get --raw /readyz
 pod two late node-2 70m 50Mi
 ok 'a pod that came after it is seen' \
