@@ -41,7 +41,6 @@ static ngx_int_t ngx_http_k8s_metrics_auth_deny(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
 
 
-
 ngx_int_t
 ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
@@ -88,7 +87,7 @@ ngx_http_k8s_metrics_auth_access(ngx_http_request_t *r,
 
     default:
 
-        if (ngx_http_k8s_metrics_unname(r, auth, conf) != NGX_OK) {
+        if (ngx_http_k8s_metrics_unname(r, auth, conf, 0) != NGX_OK) {
             rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 

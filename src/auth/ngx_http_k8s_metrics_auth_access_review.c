@@ -12,10 +12,8 @@
 #include <cjson/cJSON.h>
 
 #include "ngx_http_k8s_metrics_auth_internal.h"
-#include "ngx_http_k8s_metrics_json.h"
 
 
-#define NGX_HTTP_K8S_METRICS_QUESTION_SIZE  1024
 #define NGX_HTTP_K8S_METRICS_QUESTION_MAX   (2 * 1024 * 1024)
 
 
@@ -40,6 +38,9 @@ const ngx_http_k8s_metrics_review_kind_t
     "an access review",
     "is our service account bound to the ClusterRole system:auth-delegator?",
     ngx_string("/apis/authorization.k8s.io/v1/subjectaccessreviews"),
+    ngx_string("authorization.k8s.io/v1"),
+    ngx_string("SubjectAccessReview"),
+    NGX_HTTP_K8S_METRICS_QUESTION_MAX,
     ngx_http_k8s_metrics_access_read
 };
 
@@ -52,23 +53,13 @@ ngx_http_k8s_metrics_access_question(ngx_pool_t *pool,
     ngx_http_k8s_metrics_out_t   out;
     ngx_http_k8s_metrics_json_t  w;
 
-    if (ngx_http_k8s_metrics_out_create(&out, pool,
-                                        NGX_HTTP_K8S_METRICS_QUESTION_SIZE,
-                                        NGX_HTTP_K8S_METRICS_QUESTION_MAX)
+    if (ngx_http_k8s_metrics_review_begin(pool,
+                                          &ngx_http_k8s_metrics_access_review,
+                                          &out, &w)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
-
-    ngx_http_k8s_metrics_json_init(&w, &out, 0);
-
-    ngx_http_k8s_metrics_json_object(&w);
-    ngx_http_k8s_metrics_json_key(&w, "apiVersion");
-    ngx_http_k8s_metrics_json_lit(&w, "authorization.k8s.io/v1");
-    ngx_http_k8s_metrics_json_key(&w, "kind");
-    ngx_http_k8s_metrics_json_lit(&w, "SubjectAccessReview");
-    ngx_http_k8s_metrics_json_key(&w, "spec");
-    ngx_http_k8s_metrics_json_object(&w);
 
     if (attrs->resource_request) {
         ngx_http_k8s_metrics_access_resource(&w, attrs);
@@ -83,17 +74,7 @@ ngx_http_k8s_metrics_access_question(ngx_pool_t *pool,
 
     ngx_http_k8s_metrics_access_subject(&w, identity);
 
-    ngx_http_k8s_metrics_json_object_end(&w);
-    ngx_http_k8s_metrics_json_object_end(&w);
-
-    if (out.overflow) {
-        return NGX_ERROR;
-    }
-
-    json->data = out.start;
-    json->len = ngx_http_k8s_metrics_out_len(&out);
-
-    return NGX_OK;
+    return ngx_http_k8s_metrics_review_end(&w, json);
 }
 
 
@@ -241,8 +222,9 @@ ngx_http_k8s_metrics_access_read(ngx_pool_t *pool,
     cJSON      *doc, *status, *text;
     ngx_int_t   allowed, denied;
 
-    doc = ngx_http_k8s_metrics_review_document(json, "authorization.k8s.io/v1",
-                                               "SubjectAccessReview", &status);
+    doc = ngx_http_k8s_metrics_review_document(json,
+                                           &ngx_http_k8s_metrics_access_review,
+                                           &status);
     if (doc == NULL) {
         return;
     }

@@ -26,7 +26,8 @@ static ngx_int_t ngx_http_k8s_metrics_by_nobody(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
 static ngx_int_t ngx_http_k8s_metrics_believed(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_auth_settings_t *settings,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
 static ngx_int_t ngx_http_k8s_metrics_by_certificate(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
@@ -87,7 +88,7 @@ ngx_http_k8s_metrics_authenticate(ngx_http_request_t *r,
         switch (rc) {
 
         case NGX_OK:
-            return ngx_http_k8s_metrics_believed(r, &settings, ctx);
+            return ngx_http_k8s_metrics_believed(r, auth, conf, ctx);
 
         case NGX_ABORT:
             return NGX_HTTP_BAD_REQUEST;
@@ -170,8 +171,6 @@ ngx_http_k8s_metrics_authenticate_token(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
-    ngx_http_k8s_metrics_auth_settings_t  settings;
-
     ctx->token = 0;
 
     switch (ctx->decision) {
@@ -190,9 +189,7 @@ ngx_http_k8s_metrics_authenticate_token(ngx_http_request_t *r,
 
     ctx->decision = NGX_HTTP_K8S_METRICS_UNDECIDED;
 
-    ngx_http_k8s_metrics_auth_settings(auth, conf, &settings);
-
-    return ngx_http_k8s_metrics_believed(r, &settings, ctx);
+    return ngx_http_k8s_metrics_believed(r, auth, conf, ctx);
 }
 
 
@@ -202,8 +199,7 @@ ngx_http_k8s_metrics_by_nobody(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
-    ngx_http_k8s_metrics_identity_t       *identity;
-    ngx_http_k8s_metrics_auth_settings_t   settings;
+    ngx_http_k8s_metrics_identity_t  *identity;
 
     if (ctx->failed) {
         return NGX_HTTP_UNAUTHORIZED;
@@ -223,16 +219,14 @@ ngx_http_k8s_metrics_by_nobody(ngx_http_request_t *r,
     identity->groups = &ngx_http_k8s_metrics_anonymous_group;
     identity->ngroups = 1;
 
-    ngx_http_k8s_metrics_auth_settings(auth, conf, &settings);
-
-    return ngx_http_k8s_metrics_believed(r, &settings, ctx);
+    return ngx_http_k8s_metrics_believed(r, auth, conf, ctx);
 }
 
 
 ngx_int_t
 ngx_http_k8s_metrics_unname(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_auth_srv_conf_t *conf)
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_uint_t token)
 {
     ngx_http_k8s_metrics_auth_settings_t  settings;
 
@@ -240,7 +234,7 @@ ngx_http_k8s_metrics_unname(ngx_http_request_t *r,
 
     return (ngx_http_k8s_metrics_requestheader_strip(r,
                                                      &settings.requestheader,
-                                                     0)
+                                                     token)
             == NGX_OK)
            ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -250,11 +244,10 @@ ngx_http_k8s_metrics_unname(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_k8s_metrics_believed(ngx_http_request_t *r,
-    const ngx_http_k8s_metrics_auth_settings_t *settings,
+    ngx_http_k8s_metrics_auth_t *auth,
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf,
     ngx_http_k8s_metrics_auth_ctx_t *ctx)
 {
-    ngx_uint_t  token;
-
     if (ngx_http_k8s_metrics_identity_unsafe(&ctx->identity)) {
         ngx_str_set(&ctx->reason, "a control character in the identity");
         ngx_memzero(&ctx->identity, sizeof(ngx_http_k8s_metrics_identity_t));
@@ -265,13 +258,8 @@ ngx_http_k8s_metrics_believed(ngx_http_request_t *r,
 
     ngx_http_k8s_metrics_add_authenticated(&ctx->identity);
 
-    token = (ctx->identity.by == NGX_HTTP_K8S_METRICS_BY_TOKEN);
-
-    return (ngx_http_k8s_metrics_requestheader_strip(r,
-                                                     &settings->requestheader,
-                                                     token)
-            == NGX_OK)
-           ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return ngx_http_k8s_metrics_unname(r, auth, conf, ctx->identity.by
+                                             == NGX_HTTP_K8S_METRICS_BY_TOKEN);
 }
 
 

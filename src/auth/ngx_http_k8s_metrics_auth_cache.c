@@ -20,8 +20,6 @@
 /* a question of this size is asked each time, as k8s.io/apiserver does */
 #define NGX_HTTP_K8S_METRICS_KEEP_MAX      10000
 
-#define NGX_HTTP_K8S_METRICS_REASON_MAX    1024
-
 
 static ngx_http_k8s_metrics_review_t *ngx_http_k8s_metrics_review_lookup(
     ngx_http_k8s_metrics_reviews_t *reviews,
@@ -295,7 +293,6 @@ ngx_http_k8s_metrics_review_tell(ngx_http_k8s_metrics_auth_ctx_t *ctx,
     ctx->decision = NGX_HTTP_K8S_METRICS_REVIEW_FAILED;
 
     reason = ruling->reason;
-    reason.len = ngx_min(reason.len, NGX_HTTP_K8S_METRICS_REASON_MAX);
 
     if (reason.len) {
         reason.data = ngx_pstrdup(pool, &reason);
@@ -392,7 +389,7 @@ ngx_http_k8s_metrics_review_keep(ngx_http_k8s_metrics_reviews_t *reviews,
     }
 
     if (ruling->reason.len) {
-        size = ngx_min(ruling->reason.len, NGX_HTTP_K8S_METRICS_REASON_MAX);
+        size = ruling->reason.len;
 
         kept->reason.data = ngx_alloc(size, log);
         if (kept->reason.data == NULL) {

@@ -15,6 +15,7 @@
 
 #include "ngx_http_k8s_metrics_answer.h"
 #include "ngx_http_k8s_metrics_file.h"
+#include "ngx_http_k8s_metrics_json.h"
 #include "ngx_http_k8s_metrics_limit.h"
 #include "ngx_http_k8s_metrics_auth.h"
 
@@ -68,6 +69,9 @@ typedef struct {
     const char                             *what;       /* "a token review" */
     const char                             *hint;       /* at a 403 */
     ngx_str_t                               uri;
+    ngx_str_t                               version;    /* of its document */
+    ngx_str_t                               kind;
+    size_t                                  max;        /* bytes of it */
 
     /* Reads what "question" was answered with into pool memory. */
     void  (*read)(ngx_pool_t *pool, const ngx_str_t *question,
@@ -274,12 +278,13 @@ ngx_int_t ngx_http_k8s_metrics_authenticate_token(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_ctx_t *ctx);
 
 /*
- * Takes the headers that could name somebody out of a request whose identity
- * is none: satisfy any may let it in.  NGX_OK, or 500 without memory.
+ * Takes the headers that could name somebody out of the request, also of one
+ * whose identity is none, which satisfy any may let in; with "token" the bearer
+ * token, too.  NGX_OK, or 500 without memory.
  */
 ngx_int_t ngx_http_k8s_metrics_unname(ngx_http_request_t *r,
     ngx_http_k8s_metrics_auth_t *auth,
-    ngx_http_k8s_metrics_auth_srv_conf_t *conf);
+    ngx_http_k8s_metrics_auth_srv_conf_t *conf, ngx_uint_t token);
 
 /*
  * 1 when a line may be logged, of which "max" fit into a minute; how many of
@@ -370,13 +375,23 @@ void ngx_http_k8s_metrics_limits_init_process(void);
 
 
 /*
- * The JSON of an answer, when it is a review of this version and kind, with
+ * The JSON of an answer, when it is a review of this kind and version, with
  * nothing behind it, no name in it or in its status twice, which JSON's
  * readers take in different ways; "status" is an object in it.  The caller's
  * to delete; NULL when it is none, or without memory.
  */
 struct cJSON *ngx_http_k8s_metrics_review_document(const ngx_str_t *json,
-    const char *version, const char *kind, struct cJSON **status);
+    const ngx_http_k8s_metrics_review_kind_t *kind, struct cJSON **status);
+
+/*
+ * Begins a question's document in pool memory, up to the members of its spec,
+ * and ends it, when "json" is what was written.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_review_begin(ngx_pool_t *pool,
+    const ngx_http_k8s_metrics_review_kind_t *kind,
+    ngx_http_k8s_metrics_out_t *out, ngx_http_k8s_metrics_json_t *w);
+ngx_int_t ngx_http_k8s_metrics_review_end(ngx_http_k8s_metrics_json_t *w,
+    ngx_str_t *json);
 
 
 /* --- what is asked (auth_access_review.c, auth_token_review.c) --------- */

@@ -32,8 +32,6 @@ static ngx_int_t ngx_http_k8s_metrics_extra_add(ngx_pool_t *pool,
     ngx_array_t *extra, ngx_str_t *key, ngx_str_t *value);
 static ngx_int_t ngx_http_k8s_metrics_extra_key(ngx_pool_t *pool,
     const u_char *p, size_t len, ngx_str_t *key);
-static int ngx_libc_cdecl ngx_http_k8s_metrics_extra_cmp(const void *one,
-    const void *two);
 
 
 /* While the identity is made; nvalues of it are pushed to "values". */
@@ -277,26 +275,12 @@ ngx_http_k8s_metrics_header_extra(ngx_http_request_t *r,
         e[n].values = g[n].values.elts;
     }
 
-    /* a set, in one order: equal identities are equal questions */
-
-    ngx_qsort(e, extra.nelts, sizeof(ngx_http_k8s_metrics_extra_t),
-              ngx_http_k8s_metrics_extra_cmp);
-
     identity->extra = e;
     identity->nextra = extra.nelts;
 
+    ngx_http_k8s_metrics_identity_sort(identity);
+
     return NGX_OK;
-}
-
-
-static int ngx_libc_cdecl
-ngx_http_k8s_metrics_extra_cmp(const void *one, const void *two)
-{
-    const ngx_http_k8s_metrics_extra_t  *a = one;
-    const ngx_http_k8s_metrics_extra_t  *b = two;
-
-    return (int) ngx_memn2cmp(a->key.data, b->key.data, a->key.len,
-                              b->key.len);
 }
 
 

@@ -19,6 +19,7 @@
 #define NGX_HTTP_K8S_METRICS_REVIEW_PAUSE     250     /* then doubled */
 #define NGX_HTTP_K8S_METRICS_REVIEW_LINES     1       /* a minute */
 #define NGX_HTTP_K8S_METRICS_REVIEW_SIZE      1024
+#define NGX_HTTP_K8S_METRICS_REASON_MAX       1024
 #define NGX_HTTP_K8S_METRICS_REVIEW_MORE      (64 * 1024)
 
 
@@ -42,7 +43,7 @@ typedef struct {
 
 static ngx_uint_t ngx_http_k8s_metrics_review_once(const cJSON *object);
 static ngx_uint_t ngx_http_k8s_metrics_review_says(const cJSON *doc,
-    const char *name, const char *value);
+    const char *name, const ngx_str_t *value);
 static ngx_int_t ngx_http_k8s_metrics_review_try(
     ngx_http_k8s_metrics_asking_t *a);
 static void ngx_http_k8s_metrics_review_again(ngx_event_t *ev);
@@ -264,6 +265,9 @@ ngx_http_k8s_metrics_review_read(ngx_http_k8s_metrics_asking_t *a,
 
     a->reviews->kind->read(a->pool, &a->body, &json, ruling);
 
+    ruling->reason.len = ngx_min(ruling->reason.len,
+                                 NGX_HTTP_K8S_METRICS_REASON_MAX);
+
     if (ruling->decision == NGX_HTTP_K8S_METRICS_REVIEW_FAILED
         && ngx_http_k8s_metrics_review_may_log(a))
     {
@@ -274,9 +278,52 @@ ngx_http_k8s_metrics_review_read(ngx_http_k8s_metrics_asking_t *a,
 }
 
 
+ngx_int_t
+ngx_http_k8s_metrics_review_begin(ngx_pool_t *pool,
+    const ngx_http_k8s_metrics_review_kind_t *kind,
+    ngx_http_k8s_metrics_out_t *out, ngx_http_k8s_metrics_json_t *w)
+{
+    if (ngx_http_k8s_metrics_out_create(out, pool,
+                                        NGX_HTTP_K8S_METRICS_REVIEW_SIZE,
+                                        kind->max)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_k8s_metrics_json_init(w, out, 0);
+
+    ngx_http_k8s_metrics_json_object(w);
+    ngx_http_k8s_metrics_json_member(w, "apiVersion", &kind->version);
+    ngx_http_k8s_metrics_json_member(w, "kind", &kind->kind);
+    ngx_http_k8s_metrics_json_key(w, "spec");
+    ngx_http_k8s_metrics_json_object(w);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_review_end(ngx_http_k8s_metrics_json_t *w,
+    ngx_str_t *json)
+{
+    ngx_http_k8s_metrics_json_object_end(w);
+    ngx_http_k8s_metrics_json_object_end(w);
+
+    if (w->out->overflow) {
+        return NGX_ERROR;
+    }
+
+    json->data = w->out->start;
+    json->len = ngx_http_k8s_metrics_out_len(w->out);
+
+    return NGX_OK;
+}
+
+
 struct cJSON *
 ngx_http_k8s_metrics_review_document(const ngx_str_t *json,
-    const char *version, const char *kind, struct cJSON **status)
+    const ngx_http_k8s_metrics_review_kind_t *kind, struct cJSON **status)
 {
     cJSON       *doc;
     const char  *end, *last;
@@ -298,8 +345,8 @@ ngx_http_k8s_metrics_review_document(const ngx_str_t *json,
     *status = cJSON_GetObjectItemCaseSensitive(doc, "status");
 
     if (end == last
-        && ngx_http_k8s_metrics_review_says(doc, "apiVersion", version)
-        && ngx_http_k8s_metrics_review_says(doc, "kind", kind)
+        && ngx_http_k8s_metrics_review_says(doc, "apiVersion", &kind->version)
+        && ngx_http_k8s_metrics_review_says(doc, "kind", &kind->kind)
         && ngx_http_k8s_metrics_review_once(doc)
         && ngx_http_k8s_metrics_review_once(*status))
     {
@@ -314,13 +361,14 @@ ngx_http_k8s_metrics_review_document(const ngx_str_t *json,
 
 static ngx_uint_t
 ngx_http_k8s_metrics_review_says(const cJSON *doc, const char *name,
-    const char *value)
+    const ngx_str_t *value)
 {
     cJSON  *text;
 
     text = cJSON_GetObjectItemCaseSensitive(doc, name);
 
-    return cJSON_IsString(text) && ngx_strcmp(text->valuestring, value) == 0;
+    return cJSON_IsString(text)
+           && ngx_strcmp(text->valuestring, value->data) == 0;
 }
 
 
@@ -361,8 +409,7 @@ ngx_http_k8s_metrics_review_log(ngx_http_k8s_metrics_asking_t *a, ngx_int_t rc,
 
     if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, a->log, 0,
-                      "k8s_metrics: %s failed: %s", what,
-                      res->error);
+                      "k8s_metrics: %s failed: %s", what, res->error);
         return;
     }
 
@@ -384,8 +431,8 @@ ngx_http_k8s_metrics_review_log(ngx_http_k8s_metrics_asking_t *a, ngx_int_t rc,
     }
 
     ngx_log_error(NGX_LOG_ERR, a->log, 0,
-                  "k8s_metrics: %s failed: status %ui%s%s", what,
-                  res->status, colon, error);
+                  "k8s_metrics: %s failed: status %ui%s%s", what, res->status,
+                  colon, error);
 }
 
 

@@ -13,11 +13,9 @@
 #include <openssl/rand.h>
 
 #include "ngx_http_k8s_metrics_auth_internal.h"
-#include "ngx_http_k8s_metrics_json.h"
 
 
 #define NGX_HTTP_K8S_METRICS_TOKEN_MAX      (64 * 1024)
-#define NGX_HTTP_K8S_METRICS_QUESTION_SIZE  2048
 #define NGX_HTTP_K8S_METRICS_QUESTION_MAX   (128 * 1024)
 
 /* groups, extra keys, values of one */
@@ -27,6 +25,7 @@
 static void ngx_http_k8s_metrics_token_read(ngx_pool_t *pool,
     const ngx_str_t *question, const ngx_str_t *json,
     ngx_http_k8s_metrics_ruling_t *ruling);
+static ngx_uint_t ngx_http_k8s_metrics_token_nul(const ngx_str_t *json);
 static ngx_int_t ngx_http_k8s_metrics_token_refused(ngx_pool_t *pool,
     cJSON *status, ngx_http_k8s_metrics_ruling_t *ruling);
 static ngx_int_t ngx_http_k8s_metrics_token_audience(const ngx_str_t *question,
@@ -39,8 +38,6 @@ static ngx_int_t ngx_http_k8s_metrics_token_strs(ngx_pool_t *pool,
     cJSON *list, ngx_str_t **strs, ngx_uint_t *n);
 static ngx_int_t ngx_http_k8s_metrics_token_str(ngx_pool_t *pool,
     const char *text, ngx_str_t *s);
-static int ngx_libc_cdecl ngx_http_k8s_metrics_token_cmp(const void *one,
-    const void *two);
 
 
 const ngx_http_k8s_metrics_review_kind_t
@@ -49,6 +46,9 @@ const ngx_http_k8s_metrics_review_kind_t
     "a token review",
     "is our service account bound to the ClusterRole system:auth-delegator?",
     ngx_string("/apis/authentication.k8s.io/v1/tokenreviews"),
+    ngx_string("authentication.k8s.io/v1"),
+    ngx_string("TokenReview"),
+    NGX_HTTP_K8S_METRICS_QUESTION_MAX,
     ngx_http_k8s_metrics_token_read
 };
 
@@ -121,23 +121,13 @@ ngx_http_k8s_metrics_token_question(ngx_pool_t *pool,
     ngx_http_k8s_metrics_out_t    out;
     ngx_http_k8s_metrics_json_t   w;
 
-    if (ngx_http_k8s_metrics_out_create(&out, pool,
-                                        NGX_HTTP_K8S_METRICS_QUESTION_SIZE,
-                                        NGX_HTTP_K8S_METRICS_QUESTION_MAX)
+    if (ngx_http_k8s_metrics_review_begin(pool,
+                                          &ngx_http_k8s_metrics_token_review,
+                                          &out, &w)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
-
-    ngx_http_k8s_metrics_json_init(&w, &out, 0);
-
-    ngx_http_k8s_metrics_json_object(&w);
-    ngx_http_k8s_metrics_json_key(&w, "apiVersion");
-    ngx_http_k8s_metrics_json_lit(&w, "authentication.k8s.io/v1");
-    ngx_http_k8s_metrics_json_key(&w, "kind");
-    ngx_http_k8s_metrics_json_lit(&w, "TokenReview");
-    ngx_http_k8s_metrics_json_key(&w, "spec");
-    ngx_http_k8s_metrics_json_object(&w);
 
     ngx_http_k8s_metrics_json_member(&w, "token", token);
 
@@ -154,15 +144,9 @@ ngx_http_k8s_metrics_token_question(ngx_pool_t *pool,
         ngx_http_k8s_metrics_json_array_end(&w);
     }
 
-    ngx_http_k8s_metrics_json_object_end(&w);
-    ngx_http_k8s_metrics_json_object_end(&w);
-
-    if (out.overflow) {
+    if (ngx_http_k8s_metrics_review_end(&w, &question->body) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    question->body.data = out.start;
-    question->body.len = ngx_http_k8s_metrics_out_len(&out);
 
     /* of the whole question: other audiences are another one */
 
@@ -197,9 +181,13 @@ ngx_http_k8s_metrics_token_read(ngx_pool_t *pool,
     ngx_int_t                         rc;
     ngx_http_k8s_metrics_identity_t  *identity;
 
+    if (ngx_http_k8s_metrics_token_nul(json)) {
+        return;
+    }
+
     doc = ngx_http_k8s_metrics_review_document(json,
-                                               "authentication.k8s.io/v1",
-                                               "TokenReview", &status);
+                                            &ngx_http_k8s_metrics_token_review,
+                                            &status);
     if (doc == NULL) {
         return;
     }
@@ -240,6 +228,32 @@ ngx_http_k8s_metrics_token_read(ngx_pool_t *pool,
 done:
 
     cJSON_Delete(doc);
+}
+
+
+/* 1 with a NUL in a string, where cJSON's ends: a name would be another's. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_token_nul(const ngx_str_t *json)
+{
+    u_char  *p, *last;
+
+    last = json->data + json->len;
+
+    for (p = json->data; p < last; p++) {
+
+        if (*p != '\\') {
+            continue;
+        }
+
+        p++;
+
+        if (last - p >= 5 && ngx_strncmp(p, "u0000", 5) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -407,23 +421,9 @@ ngx_http_k8s_metrics_token_extra(ngx_pool_t *pool, cJSON *extra,
         e++;
     }
 
-    /* in one order: equal identities are equal questions */
-
-    ngx_qsort(identity->extra, n, sizeof(ngx_http_k8s_metrics_extra_t),
-              ngx_http_k8s_metrics_token_cmp);
+    ngx_http_k8s_metrics_identity_sort(identity);
 
     return NGX_OK;
-}
-
-
-static int ngx_libc_cdecl
-ngx_http_k8s_metrics_token_cmp(const void *one, const void *two)
-{
-    const ngx_http_k8s_metrics_extra_t  *a = one;
-    const ngx_http_k8s_metrics_extra_t  *b = two;
-
-    return (int) ngx_memn2cmp(a->key.data, b->key.data, a->key.len,
-                              b->key.len);
 }
 
 

@@ -11,6 +11,8 @@
 #include "ngx_http_k8s_metrics_identity.h"
 
 
+static int ngx_libc_cdecl ngx_http_k8s_metrics_extra_cmp(const void *one,
+    const void *two);
 static ngx_str_t ngx_http_k8s_metrics_identity_str(u_char **p,
     const ngx_str_t *s);
 static ngx_uint_t ngx_http_k8s_metrics_identity_control(const ngx_str_t *s);
@@ -32,6 +34,26 @@ ngx_http_k8s_metrics_identity_in_group(
     }
 
     return 0;
+}
+
+
+void
+ngx_http_k8s_metrics_identity_sort(ngx_http_k8s_metrics_identity_t *identity)
+{
+    ngx_qsort(identity->extra, identity->nextra,
+              sizeof(ngx_http_k8s_metrics_extra_t),
+              ngx_http_k8s_metrics_extra_cmp);
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_k8s_metrics_extra_cmp(const void *one, const void *two)
+{
+    const ngx_http_k8s_metrics_extra_t  *a = one;
+    const ngx_http_k8s_metrics_extra_t  *b = two;
+
+    return (int) ngx_memn2cmp(a->key.data, b->key.data, a->key.len,
+                              b->key.len);
 }
 
 

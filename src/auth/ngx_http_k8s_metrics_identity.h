@@ -52,6 +52,10 @@ ngx_http_k8s_metrics_identity_t *ngx_http_k8s_metrics_identity(
 ngx_uint_t ngx_http_k8s_metrics_identity_in_group(
     const ngx_http_k8s_metrics_identity_t *identity, const ngx_str_t *group);
 
+/* A set, in one order: equal identities are to be equal questions. */
+void ngx_http_k8s_metrics_identity_sort(
+    ngx_http_k8s_metrics_identity_t *identity);
+
 /*
  * A deep copy into one block of identity_size() bytes, aligned as of malloc;
  * its groups have room for one more.

@@ -14,7 +14,7 @@ use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(time);
 
-use K8sMetrics qw(wait_for);
+use K8sMetrics qw(status_of wait_for);
 
 
 my $nodes = '/apis/metrics.k8s.io/v1beta1/nodes';
@@ -84,17 +84,6 @@ sub other {
     return scalar <$fh>;
 }
 
-sub status {
-    my ($r) = @_;
-
-    my $o = eval { JSON::PP->new->utf8->decode($r->{body}) };
-
-    return "$r->{status} $r->{body}"
-        if ref $o ne 'HASH' || ($o->{kind} // '') ne 'Status';
-    return "$r->{status} is not $o->{code}" if $r->{status} != $o->{code};
-    return "$o->{code} $o->{reason}: $o->{message}";
-}
-
 sub asked { return $t->control('/stats')->{tokenReviews} }
 
 # what the last access review was asked about
@@ -128,6 +117,11 @@ $t->control('/tokens', {
         [ contradicts => { authenticated => JSON::PP::true, error => 'no',
                            user => { username => 'a' } } ],
         [ nobody => { authenticated => JSON::PP::true } ],
+        [ nul => { authenticated => JSON::PP::true,
+                   user => { username => "$who->{user}\0x" } } ],
+        [ nulgroup => { authenticated => JSON::PP::true,
+                        user => { username => 'a',
+                                  groups => [ "system:masters\0x" ] } } ],
         [ empty => { authenticated => JSON::PP::true,
                      user => { username => '' } } ],
         [ text => { authenticated => 'true', user => { username => 'a' } } ],
@@ -150,13 +144,13 @@ is(subject(), '{"extra":{"a.first":["c"],"z/last":["b","a"]},"groups":'
    . '["system:serviceaccounts","system:authenticated"],'
    . '"uid":"u-1","user":"system:serviceaccount:ns:her"}',
    'all that the API server says of its user is asked about');
-like(status(bearer('plain')),
+like(status_of(bearer('plain')),
      qr/^403 Forbidden: nodes.* User "somebody" cannot list/,
      'whose user may not');
 is(subject(), '{"groups":["system:authenticated"],"user":"somebody"}',
    'system:authenticated is added');
 is(bearer('master')->{status}, 200, 'one of system:masters');
-like(status(bearer('anonymous')), qr/^403 .*User "system:anonymous"/,
+like(status_of(bearer('anonymous')), qr/^403 .*User "system:anonymous"/,
      'system:anonymous');
 is(subject(), '{"groups":["system:unauthenticated"],'
    . '"user":"system:anonymous"}', 'stays anonymous');
@@ -167,24 +161,24 @@ is(bearer('broken', cert => 'admin')->{status}, 200,
    'a good certificate counts, whatever the token is');
 is(bearer('good', cert => 'rogue-client')->{status}, 200,
    'a good token counts, whatever the certificate is');
-is(status(bearer('broken', cert => 'rogue-client')),
+is(status_of(bearer('broken', cert => 'rogue-client')),
    '401 Unauthorized: Unauthorized', 'neither is good');
 is(bearer('good', cert => 'front-client')->{status}, 200,
    "the front proxy's own certificate without a user is nobody, the token is");
 
 # what is no token
 
-is(status(bearer($_->[0])), '401 Unauthorized: Unauthorized', $_->[1])
+is(status_of(bearer($_->[0])), '401 Unauthorized: Unauthorized', $_->[1])
     for [ 'broken', 'one that has expired' ], [ 'denied', 'one refused' ],
         [ 'unknown', 'one unknown' ], [ "a\tb", 'one with a tab' ],
         [ "\xff\xfe", 'one that is no text' ],
         [ 'line', "one whose user's name has a line break" ],
         [ 'group', 'one whose group would be a header of its own' ];
-like(status(bearer('Good')), qr/^401/, 'tokens have cases');
+like(status_of(bearer('Good')), qr/^401/, 'tokens have cases');
 
 my $n = asked();
 
-like(status($t->ask($nodes, headers => [ $_ ])),
+like(status_of($t->ask($nodes, headers => [ $_ ])),
      qr/^403 .*User "system:anonymous"/, "no bearer token: $_")
     for 'Authorization: Basic Z29vZDpnb29k', 'Authorization: Bearer',
         'Authorization: Bearergood', 'Authorization: good',
@@ -203,9 +197,9 @@ is(asked(), $n, 'is no token');
 
 # answers that cannot be right
 
-like(status(bearer("status$_")), qr/^503 ServiceUnavailable: the token review/,
+like(status_of(bearer("status$_")), qr/^503 ServiceUnavailable: the token review/,
      "an answer that is none: $_")
-    for qw(contradicts nobody empty text number groups mixed extra uid);
+    for qw(contradicts nobody nul nulgroup empty text number groups mixed extra uid);
 
 
 # for how long
@@ -298,14 +292,14 @@ is(bearer('good', headers => [ 'X-A: 429' ])->{status}, 200,
 for my $fault ('403', '401', 'garbage') {
     $t->control('/api', { fault => '', for => 'tokenreviews' });
     $t->control('/api', { fault => $fault, for => 'tokenreviews' });
-    like(status(bearer("new-$fault")),
+    like(status_of(bearer("new-$fault")),
          qr/^503 ServiceUnavailable: the token review/, "a $fault is a 503");
 }
 
 $t->control('/api', { fault => '', for => 'tokenreviews' });
 $t->control('/api', { fault => '500', for => 'tokenreviews' });
 $since = time;
-like(status(bearer('other')), qr/^503 ServiceUnavailable: the token review/,
+like(status_of(bearer('other')), qr/^503 ServiceUnavailable: the token review/,
      'an API server that fails is a 503');
 my $took = time - $since;
 ok($took > 5 && $took <= 11, 'within 10 s') or diag("$took s");
