@@ -13,7 +13,7 @@ use lib "$FindBin::Bin/../lib";
 use IO::Socket::SSL;
 use Test::More;
 
-use K8sMetrics qw(wait_for);
+use K8sMetrics qw(on_kept wait_for);
 
 {
     package Cluster;
@@ -70,21 +70,7 @@ sub kept {
         SSL_cert_file => "$d/front-client.crt",
         SSL_key_file => "$d/front-client.key") or die $SSL_ERROR;
 
-    print $kept join("\r\n", "GET /livez/ping HTTP/1.1", 'Host: x', @masters,
-        '', '');
-
-    my ($status, $len);
-
-    while (defined(my $line = <$kept>)) {
-        $status = $1 if $line =~ m{^HTTP/1.1 (\d+)};
-        $len = $1 if $line =~ /^content-length: (\d+)/i;
-        last if $line eq "\r\n";
-    }
-
-    return 'cut' if !defined $status || !defined $len;
-    read $kept, my ($body), $len;
-
-    return $status;
+    return on_kept($kept, '/livez/ping', @masters);
 }
 
 my @good = (front(), client(), kept());

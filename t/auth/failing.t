@@ -9,11 +9,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
-use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(time);
 
-use K8sMetrics;
+use K8sMetrics qw(status_of);
 
 
 my $nodes = '/apis/metrics.k8s.io/v1beta1/nodes';
@@ -28,19 +27,6 @@ ok($t->synced, 'synced') or diag($t->log);
 sub tries {
     return scalar grep { $_->{uri} =~ /subjectaccessreviews/ }
                        @{ $t->control('/requests') };
-}
-
-# code, reason and message of a Status; or what else it was
-
-sub status {
-    my ($r) = @_;
-
-    my $o = eval { JSON::PP->new->utf8->decode($r->{body}) };
-
-    return "$r->{status} $r->{body}"
-        if ref $o ne 'HASH' || ($o->{kind} // '') ne 'Status';
-    return "$r->{status} is not $o->{code}" if $r->{status} != $o->{code};
-    return "$o->{code} $o->{reason}: $o->{message}";
 }
 
 
@@ -64,7 +50,7 @@ my $r = $t->ask($nodes, @bob);
 my $took = time - $since;
 
 is($r->{status}, 500, 'a review that fails until the deadline is 500');
-like(status($r), qr/^500 InternalError: \S/, 'as a Status');
+like(status_of($r), qr/^500 InternalError: \S/, 'as a Status');
 unlike($r->{body}, qr/NodeMetrics/, 'with nothing of what was asked for');
 cmp_ok(tries() - $n, '>', 5, 'after several tries');
 ok($took > 5 && $took < 20, 'and in bounded time') or diag("$took s");
@@ -80,7 +66,7 @@ is($t->ask($nodes, @bob)->{status}, 200, 'a failure is not kept');
 
 $t->control('/api', { fault => 'garbage', for => 'sar' });
 
-like(status($t->ask($nodes, cert => 'front-client',
+like(status_of($t->ask($nodes, cert => 'front-client',
                     headers => [ 'X-Remote-User: carol' ])),
      qr/^500 InternalError: \S/, 'a review that cannot be read is 500');
 

@@ -14,7 +14,7 @@ use lib "$FindBin::Bin/../lib";
 use IO::Socket::SSL;
 use Test::More;
 
-use K8sMetrics qw(wait_for);
+use K8sMetrics qw(on_kept wait_for);
 
 {
     package Files;
@@ -33,18 +33,6 @@ END
     }
 
     sub tls { return '        ssl_protocols TLSv1.2 TLSv1.3;' }
-
-    sub conf {
-        my ($self) = @_;
-        my $name = $self->SUPER::conf;
-        my $text = ($self->{main} // '') . K8sMetrics::slurp($name);
-
-        open(my $fh, '>', $name) or die "$name: $!";
-        print $fh $text;
-        close $fh;
-
-        return $name;
-    }
 }
 
 plan skip_all => 'needs root, for workers of another user' if $> != 0;
@@ -65,12 +53,7 @@ sub slurp { return K8sMetrics::slurp("$dir/$_[0]") }
 
 sub put {
     my ($name, $text) = @_;
-
-    open(my $fh, '>', "$dir/$name.new") or die "$name: $!";
-    print $fh $text;
-    close $fh;
-    chmod 0644, "$dir/$name.new";
-    rename "$dir/$name.new", "$dir/$name" or die "$name: $!";
+    K8sMetrics::put("$dir/$name", $text);
 }
 
 sub pair {
@@ -135,21 +118,7 @@ my $kept = connection();
 is($kept->peer_certificate('cn'), 'one', 'the first certificate');
 
 sub kept {
-    print $kept join("\r\n", "GET /livez/ping HTTP/1.1", 'Host: x', @masters,
-        '', '');
-
-    my ($status, $len);
-
-    while (defined(my $line = <$kept>)) {
-        $status = $1 if $line =~ m{^HTTP/1.1 (\d+)};
-        $len = $1 if $line =~ /^content-length: (\d+)/i;
-        last if $line eq "\r\n";
-    }
-
-    return 'cut' if !defined $status || !defined $len;
-    read $kept, my ($body), $len;
-
-    return $status;
+    return on_kept($kept, '/livez/ping', @masters);
 }
 
 # over several connections, as each may be another worker's

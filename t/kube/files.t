@@ -29,18 +29,6 @@ use K8sMetrics qw(wait_for);
 
         return $text . ($self->{more} // '');
     }
-
-    sub conf {
-        my ($self) = @_;
-        my $name = $self->SUPER::conf;
-        my $text = ($self->{main} // '') . K8sMetrics::slurp($name);
-
-        open(my $fh, '>', $name) or die "$name: $!";
-        print $fh $text;
-        close $fh;
-
-        return $name;
-    }
 }
 
 my $look = 20;      # s: a look comes every 5
@@ -55,11 +43,7 @@ sub slurp { return K8sMetrics::slurp("$dir/$_[0]") }
 
 sub put {
     my ($name, $text) = @_;
-
-    open(my $fh, '>', "$dir/$name.new") or die "$name: $!";
-    print $fh $text;
-    close $fh;
-    rename "$dir/$name.new", "$dir/$name" or die "$name: $!";
+    K8sMetrics::put("$dir/$name", $text);
 }
 
 # a folder for each version, and a symlink that is swapped

@@ -17,7 +17,7 @@ use POSIX ();
 use Time::HiRes qw(time sleep);
 
 use Exporter qw(import);
-our @EXPORT_OK = qw(wait_for);
+our @EXPORT_OK = qw(on_kept put status_of wait_for);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 
@@ -63,7 +63,7 @@ sub slot {
 
 
 # standin: flags of the stand-in; http, server: lines of nginx.conf in its
-# block; extra: more servers, with DIR and ADDR filled in
+# block; extra: more servers, with DIR and ADDR filled in; main: before all
 
 sub new {
     my ($class, %o) = @_;
@@ -78,7 +78,7 @@ sub new {
         addr => "$net.251", api => "$net.250:8600",
         control => "$net.250:8601", kubelet => "$net.1",
         kubelet_port => 8700 + $n, workers => 1, resolution => '10s',
-        http => '', server => '', extra => '', %o }, $class;
+        http => '', server => '', extra => '', main => '', %o }, $class;
 }
 
 sub dir { return $_[0]{dir} }
@@ -116,6 +116,18 @@ sub start_standin {
     wait_for(30, sub { -e "$d/ready" || waitpid($pid, POSIX::WNOHANG()) });
     die "the stand-in did not start: " . slurp("$self->{dir}/standin.log")
         if !-e "$d/ready";
+}
+
+# replaced at once: nobody reads a half
+
+sub put {
+    my ($name, $text) = @_;
+
+    open(my $fh, '>', "$name.new") or die "$name: $!";
+    print $fh $text;
+    close $fh;
+    chmod 0644, "$name.new";
+    rename "$name.new", $name or die "$name: $!";
 }
 
 sub slurp {
@@ -203,7 +215,7 @@ sub conf {
         = ($self->cluster, $self->believe, $self->checked_server($o{server}));
 
     open(my $fh, '>', "$d/nginx.conf") or die "nginx.conf: $!";
-    print $fh <<"END";
+    print $fh $o{main}, <<"END";
 load_module $module;
 daemon off;
 worker_processes $o{workers};
@@ -427,6 +439,38 @@ sub ask {
 
     return $self->get(tls => 1, path => $path, %q,
                       args => [ '--http1.1', @{ $q{args} // [] } ]);
+}
+
+# code, reason and message of a Status; or what else it was
+sub status_of {
+    my ($r) = @_;
+
+    my $o = eval { JSON::PP->new->utf8->decode($r->{body}) };
+
+    return "$r->{status} $r->{body}"
+        if ref $o ne 'HASH' || ($o->{kind} // '') ne 'Status';
+    return "$r->{status} is not $o->{code}" if $r->{status} != $o->{code};
+    return "$o->{code} $o->{reason}: $o->{message}";
+}
+
+# the status of a request on a connection that is kept, or "cut"
+sub on_kept {
+    my ($c, $path, @headers) = @_;
+
+    print $c join("\r\n", "GET $path HTTP/1.1", 'Host: x', @headers, '', '');
+
+    my ($status, $len);
+
+    while (defined(my $line = <$c>)) {
+        $status = $1 if $line =~ m{^HTTP/1.1 (\d+)};
+        $len = $1 if $line =~ /^content-length: (\d+)/i;
+        last if $line eq "\r\n";
+    }
+
+    return 'cut' if !defined $status || !defined $len;
+    read $c, my ($body), $len;
+
+    return $status;
 }
 
 # several at once: a list of [ path, options of ask ]; status and body of each

@@ -69,31 +69,23 @@ func flags() *options {
 	flag.DurationVar(&o.bench, "scrape-bench", 0, "no server: scrape the one that runs with the same -dir for this time")
 	flag.IntVar(&o.rate, "rate", 1000, "scrapes a second of -scrape-bench")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("%q is no client that this program has", flag.Arg(0))
+	}
 	return o
 }
 
 func main() {
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
 	if len(os.Args) > 1 {
-		clients := map[string]func([]string) error{"top": runTop, "gets": runGets, "flood": runFlood}
+		clients := map[string]func([]string) error{"top": runTop, "gets": runGets,
+			"flood": runFlood, "ask": runAsk, "zoo": runZoo}
 		if client := clients[os.Args[1]]; client != nil {
 			if err := client(os.Args[2:]); err != nil {
 				log.Fatal(err)
 			}
 			return
 		}
-	}
-	if len(os.Args) > 1 && os.Args[1] == "ask" {
-		if err := runAsk(os.Args[2:]); err != nil {
-			log.Fatal(err)
-		}
-		return
-	}
-	if len(os.Args) > 1 && os.Args[1] == "zoo" {
-		if err := runZoo(os.Args[2:]); err != nil {
-			log.Fatal(err)
-		}
-		return
 	}
 	o := flags()
 	var lim syscall.Rlimit
