@@ -179,8 +179,15 @@ for my $name (sort keys %$verdicts) {
     if ($got ne 401 && $got ne 'unread') {
         is($go->{$front{$name} ? 'front' : 'client'}, '',
            "$name: is believed by Go, too");
-        is($got, $front{$name} ? 'masters' : quoted($go->{user}),
-           "$name: and by the same name");
+
+        SKIP: {
+            # what it is to be is seen above
+            skip 'an older Go takes a T61String for its bytes', 1
+                if $name eq 't61' && $go->{user} =~ /\x{fffd}/;
+
+            is($got, $front{$name} ? 'masters' : quoted($go->{user}),
+               "$name: and by the same name");
+        }
     }
 
     # a rule of this module's that it says it has
