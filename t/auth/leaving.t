@@ -15,7 +15,10 @@ use Test::More;
 use K8sMetrics qw(wait_for);
 use Raw qw(h1 h2);
 
-use constant MANY => 100;
+use constant {
+    MANY => 100,
+    ROUNDS => 10,
+};
 
 
 my $t = K8sMetrics->new(standin => [ -nodes => 1, -pods => 1 ],
@@ -68,7 +71,7 @@ ok(wait_for(5, sub { tries() > $n }), 'its review is under way');
 my $base = sockets();
 my @sizes;
 
-for my $round (1 .. 4) {
+for my $round (1 .. ROUNDS) {
 
     # by connection
 
@@ -99,9 +102,10 @@ for my $round (1 .. 4) {
     push @sizes, resident();
 }
 
-# two rounds of those who left would be 16 MB
+# what left in eight rounds would be 64 MB; where malloc puts what lives at
+# the same time is worth several MB from one round to another
 
-cmp_ok($sizes[-1] - $sizes[1], '<', 8000,
+cmp_ok($sizes[-1] - $sizes[1], '<', 24000,
        "memory does not grow with those who left (@sizes kB)");
 cmp_ok(tries() - $n, '<', 8, 'and few reviews were asked, not one for each');
 
