@@ -17,7 +17,7 @@ use Raw qw(h1 h2);
 
 use constant {
     MANY => 100,
-    ROUNDS => 10,
+    ROUNDS => 40,
 };
 
 
@@ -71,6 +71,8 @@ ok(wait_for(5, sub { tries() > $n }), 'its review is under way');
 my $base = sockets();
 my @sizes;
 
+my $flat;
+
 for my $round (1 .. ROUNDS) {
 
     # by connection
@@ -99,15 +101,18 @@ for my $round (1 .. ROUNDS) {
     $c->{c}->close;
     ok(wait_for(5, sub { sockets() <= $base }), "round $round: until it ends");
 
+    # malloc needs some rounds until it has room for what lives at the same
+    # time; of a leak of all that left a round is 8 MB
+
     push @sizes, resident();
+    $flat = @sizes > 4 && $sizes[-1] - $sizes[-5] < 4000;
+
+    last if $flat;
 }
 
-# what left in eight rounds would be 64 MB; where malloc puts what lives at
-# the same time is worth several MB from one round to another
-
-cmp_ok($sizes[-1] - $sizes[1], '<', 24000,
-       "memory does not grow with those who left (@sizes kB)");
-cmp_ok(tries() - $n, '<', 8, 'and few reviews were asked, not one for each');
+ok($flat, 'memory does not grow with those who left')
+    or diag("@sizes kB");
+cmp_ok(tries() - $n, '<', 12, 'and few reviews were asked, not one for each');
 
 
 # the answer
@@ -117,8 +122,12 @@ $t->control('/api', { fault => '' });
 # the stand-in hangs until its caller goes, at the review's deadline
 is($stays->ask('')->{status}, 500, 'who stayed hears of the review\'s end');
 
-is($t->ask($nodes, cert => 'front-client', headers => [ 'X-Remote-User: bob' ])
-   ->{status}, 200, 'and the next is answered');
+# where the rounds took longer than that, those who left began another one
+
+ok(wait_for(12, sub {
+    $t->ask($nodes, cert => 'front-client', headers => [ 'X-Remote-User: bob' ])
+        ->{status} == 200
+}), 'and the next is answered');
 
 # those who wait with a client that left
 
