@@ -28,8 +28,17 @@
 /* by how much a busy worker may be late for a scrape, ms */
 #define NGX_HTTP_K8S_METRICS_LATE            500
 
-#define NGX_HTTP_K8S_METRICS_LOG_INTERVAL    60000
-#define NGX_HTTP_K8S_METRICS_LOG_LINES       100
+/*
+ * What one node may send and have kept, whatever it is.  The largest real
+ * ones run 500 pods (110 is the default): that leaves ten containers for each,
+ * of 200 bytes of labels, where 100 are usual.
+ */
+#define NGX_HTTP_K8S_METRICS_MAX_BODY        (16 * 1024 * 1024)
+#define NGX_HTTP_K8S_METRICS_MAX_CONTAINERS  5000
+#define NGX_HTTP_K8S_METRICS_MAX_NAMES       (1024 * 1024)
+
+/* the longest reason, with its end */
+#define NGX_HTTP_K8S_METRICS_REASON          160
 
 
 typedef struct ngx_http_k8s_metrics_parser_s  ngx_http_k8s_metrics_parser_t;
@@ -99,7 +108,7 @@ typedef struct {
 } ngx_http_k8s_metrics_kubelet_t;
 
 
-/* --- one kubelet: its address and its times (scrape_kubelet.c) --------- */
+/* --- one kubelet: its connection (scrape_kubelet.c) -------------------- */
 
 /* NULL without memory.  Nothing is armed. */
 ngx_http_k8s_metrics_kubelet_t *ngx_http_k8s_metrics_kubelet_create(
@@ -115,10 +124,29 @@ ngx_int_t ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
 /* Cancels its scrape, closes its connection, frees it. */
 void ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k);
 
-/* Arms the first scrape in "delay" ms, or at the node's phase. */
+
+/* --- where it is (scrape_address.c) ------------------------------------ */
+
+/*
+ * The address of a node that the configuration prefers, a view; NULL when
+ * there is none, and k->unusable says why.
+ */
+ngx_str_t *ngx_http_k8s_metrics_kubelet_address(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_node_t *node);
+
+/* 1 when a request may be made of that path. */
+ngx_uint_t ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path);
+
+
+/* --- when (scrape_schedule.c) ------------------------------------------ */
+
+/* Arms the first scrape in "delay" ms, or the next one in its time. */
 void ngx_http_k8s_metrics_kubelet_first(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_msec_t delay);
 void ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* The timer's handler. */
+void ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev);
 
 
 /* --- one scrape (scrape_run.c) ----------------------------------------- */
@@ -128,6 +156,31 @@ void ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k);
 
 /* Gives a parser that an ended or cancelled scrape had back. */
 void ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k);
+
+
+/* --- why not, in words (scrape_words.c) -------------------------------- */
+
+/*
+ * Of a status other than 200, or of a body without a usable series: a constant
+ * or "buf", which holds NGX_HTTP_K8S_METRICS_REASON bytes.
+ */
+const char *ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf);
+const char *ngx_http_k8s_metrics_scrape_unusable(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
+    char *buf);
+
+
+/* --- failures, counted and logged within bounds (scrape_log.c) --------- */
+
+/* the store logs it, once for all nodes */
+extern const char  ngx_http_k8s_metrics_zone_full[];
+
+/* A scrape failed for "reason". */
+void ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
+    const char *reason);
+
+/* A scrape was good for a part of what it brought. */
+void ngx_http_k8s_metrics_scrape_limited(ngx_http_k8s_metrics_kubelet_t *k);
 
 
 #endif /* _NGX_HTTP_K8S_METRICS_SCRAPE_INTERNAL_H_INCLUDED_ */

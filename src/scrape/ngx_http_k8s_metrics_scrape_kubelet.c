@@ -15,14 +15,10 @@
 #define NGX_HTTP_K8S_METRICS_KUBELET_IDLE  150000
 
 
-static ngx_str_t *ngx_http_k8s_metrics_kubelet_address(
-    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_node_t *node);
 static ngx_int_t ngx_http_k8s_metrics_kubelet_connect(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_str_t *address);
 static ngx_int_t ngx_http_k8s_metrics_kubelet_copy(ngx_str_t *dst,
     ngx_str_t *src, ngx_log_t *log);
-static ngx_uint_t ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path);
-static void ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev);
 
 
 static ngx_str_t  ngx_http_k8s_metrics_resource_path =
@@ -147,49 +143,6 @@ done:
 }
 
 
-/* The first address of the first preferred type that the node has. */
-
-static ngx_str_t *
-ngx_http_k8s_metrics_kubelet_address(ngx_http_k8s_metrics_kubelet_t *k,
-    ngx_http_k8s_metrics_node_t *node)
-{
-    u_char       addr[16];
-    ngx_str_t   *text;
-    ngx_uint_t   i, n, *types, named;
-
-    types = k->scraper->conf->address_types->elts;
-    named = 0;
-
-    for (i = 0; i < k->scraper->conf->address_types->nelts; i++) {
-        for (n = 0; n < node->naddrs; n++) {
-
-            if ((ngx_uint_t) node->addrs[n].type != types[i]) {
-                continue;
-            }
-
-            text = &node->addrs[n].text;
-
-            if (ngx_inet_addr(text->data, text->len) != INADDR_NONE
-                || ngx_inet6_addr(text->data, text->len, addr) == NGX_OK)
-            {
-                return text;
-            }
-
-            named = 1;
-        }
-    }
-
-    (void) ngx_cpystrn((u_char *) k->unusable,
-                 (u_char *) (named
-                    ? "its addresses of the preferred types are names, "
-                      "and this version takes IP addresses only"
-                    : "it has no address of the preferred types"),
-                 sizeof(k->unusable));
-
-    return NULL;
-}
-
-
 static ngx_int_t
 ngx_http_k8s_metrics_kubelet_connect(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_str_t *address)
@@ -269,77 +222,6 @@ ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k)
 }
 
 
-void
-ngx_http_k8s_metrics_kubelet_first(ngx_http_k8s_metrics_kubelet_t *k,
-    ngx_msec_t delay)
-{
-    ngx_add_timer(&k->timer, delay);
-}
-
-
-/*
- * A node's phase is its hash within the resolution, on the monotonic clock
- * that all workers share: the same after a reload or in another worker.  The
- * second scrape comes as soon as the counters can have moved.
- */
-
-void
-ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k)
-{
-    ngx_msec_t  delay, phase, resolution, since;
-
-    if (k->rounds == 1) {
-        since = ngx_current_msec - k->started;
-        delay = (since < NGX_HTTP_K8S_METRICS_MIN_WINDOW)
-                ? NGX_HTTP_K8S_METRICS_MIN_WINDOW - since : 1;
-
-        ngx_add_timer(&k->timer, delay);
-        return;
-    }
-
-    resolution = k->scraper->conf->resolution;
-    phase = k->hash % resolution;
-    phase -= phase % NGX_HTTP_K8S_METRICS_SLOT;
-
-    delay = (phase + resolution - ngx_current_msec % resolution) % resolution;
-
-    if (k->rounds) {
-        since = ngx_current_msec + delay - k->started;
-
-        /* this round's timer was late, the next one's may be less so */
-
-        if (since + NGX_HTTP_K8S_METRICS_LATE
-            < NGX_HTTP_K8S_METRICS_MIN_WINDOW)
-        {
-            delay += resolution;
-        }
-    }
-
-    ngx_add_timer(&k->timer, ngx_max(delay, 1));
-}
-
-
-static void
-ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev)
-{
-    ngx_http_k8s_metrics_kubelet_t  *k;
-
-    k = ev->data;
-
-    if (ngx_exiting || ngx_terminate) {
-        return;
-    }
-
-    /* a scrape cannot outlive its resolution: the time-out is below it */
-
-    if (k->fetch == NULL) {
-        ngx_http_k8s_metrics_scrape_run(k);
-    }
-
-    ngx_http_k8s_metrics_kubelet_next(k);
-}
-
-
 static ngx_int_t
 ngx_http_k8s_metrics_kubelet_copy(ngx_str_t *dst, ngx_str_t *src,
     ngx_log_t *log)
@@ -362,39 +244,4 @@ ngx_http_k8s_metrics_kubelet_copy(ngx_str_t *dst, ngx_str_t *src,
     dst->len = src->len;
 
     return NGX_OK;
-}
-
-
-/*
- * A request line is made of it: printable, no blank, below /metrics, also
- * after the kubelet has decoded it.
- */
-
-static ngx_uint_t
-ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path)
-{
-    size_t  i;
-
-    if (path->len < 8 || path->len > 1024
-        || ngx_strncmp(path->data, "/metrics", 8) != 0
-        || (path->len > 8 && path->data[8] != '/'))
-    {
-        return 0;
-    }
-
-    for (i = 0; i < path->len; i++) {
-
-        if (path->data[i] <= ' ' || path->data[i] >= 0x7f
-            || path->data[i] == '#' || path->data[i] == '?'
-            || path->data[i] == '%')
-        {
-            return 0;
-        }
-
-        if (path->data[i] == '.' && path->data[i - 1] == '/') {
-            return 0;
-        }
-    }
-
-    return 1;
 }

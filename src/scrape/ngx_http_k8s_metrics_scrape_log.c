@@ -1,0 +1,113 @@
+
+/*
+ * Copyright (C) the ngx_http_k8s_metrics_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_http_k8s_metrics_scrape_internal.h"
+
+
+#define NGX_HTTP_K8S_METRICS_LOG_INTERVAL    60000
+#define NGX_HTTP_K8S_METRICS_LOG_LINES       100
+
+
+static ngx_uint_t ngx_http_k8s_metrics_scrape_may_log(
+    ngx_http_k8s_metrics_scraper_t *s, ngx_msec_t *logged);
+
+
+const char  ngx_http_k8s_metrics_zone_full[] = "the zone is full";
+
+
+void
+ngx_http_k8s_metrics_scrape_limited(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    if (!ngx_http_k8s_metrics_scrape_may_log(k->scraper, &k->limited)) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, k->scraper->log, 0,
+                  "k8s_metrics: node \"%V\" has more than %ui containers, %ui "
+                  "bytes of their names, or too many of one pod: %ui lines of "
+                  "its metrics and %ui of its pods were left out",
+                  &k->sn.str,
+                  (ngx_uint_t) NGX_HTTP_K8S_METRICS_MAX_CONTAINERS,
+                  (ngx_uint_t) NGX_HTTP_K8S_METRICS_MAX_NAMES,
+                  k->parser->exposition.dropped.limit,
+                  k->parser->exposition.dropped.pods);
+}
+
+
+void
+ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
+    const char *reason)
+{
+    ngx_str_t                        text;
+    ngx_http_k8s_metrics_scraper_t  *s;
+
+    s = k->scraper;
+
+    k->failures++;
+
+    text.data = (u_char *) reason;
+    text.len = ngx_strlen(reason);
+
+    ngx_http_k8s_metrics_store_scrape_failed(s->store, k->ref, &text);
+
+    if (reason == ngx_http_k8s_metrics_zone_full
+        || !ngx_http_k8s_metrics_scrape_may_log(s, &k->logged))
+    {
+        k->silent++;
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, s->log, 0,
+                  "k8s_metrics: node \"%V\" (%V port %d, %V) was not scraped: "
+                  "%s, failures in a row: %ui",
+                  &k->sn.str, &k->address, (int) k->port, &k->path, reason,
+                  k->failures);
+
+    k->silent = 0;
+}
+
+
+/* Once a minute for a node, and so many lines a minute for all of them. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_scrape_may_log(ngx_http_k8s_metrics_scraper_t *s,
+    ngx_msec_t *logged)
+{
+    if (*logged
+        && ngx_current_msec - *logged < NGX_HTTP_K8S_METRICS_LOG_INTERVAL)
+    {
+        return 0;
+    }
+
+    if (s->log_since == 0
+        || ngx_current_msec - s->log_since >= NGX_HTTP_K8S_METRICS_LOG_INTERVAL)
+    {
+        if (s->log_dropped) {
+            ngx_log_error(NGX_LOG_ERR, s->log, 0,
+                          "k8s_metrics: %ui more lines of nodes that were not "
+                          "scraped, or not in full, were left out",
+                          s->log_dropped);
+        }
+
+        s->log_since = ngx_max(ngx_current_msec, 1);
+        s->log_lines = 0;
+        s->log_dropped = 0;
+    }
+
+    if (s->log_lines == NGX_HTTP_K8S_METRICS_LOG_LINES) {
+        s->log_dropped++;
+        return 0;
+    }
+
+    s->log_lines++;
+    *logged = ngx_max(ngx_current_msec, 1);
+
+    return 1;
+}
