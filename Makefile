@@ -98,7 +98,7 @@ $(DIR)/standin: $(wildcard t/standin/*.go t/standin/go.mod) | deps-test
 
 
 # Unit tests: t/unit/test_*.c, each a program of its own that is linked with
-# src/base and stubs for nginx.  A first line names more sources:
+# src/base and stubs for nginx.  First lines, four at most, name more sources:
 #
 #     /* unit: src/store/ngx_*.c */
 
@@ -118,7 +118,7 @@ SANITIZE    = $(eval SANITIZE := $(shell f="-fsanitize=address,undefined \
 
 unit_objs   = $(patsubst %.c,$(DIR)/unit/obj/%.o,$(wildcard $(1)))
 unit_more   = $(call unit_objs,$(shell sed -n \
-                '1s,^/\* unit: \(.*\) \*/$$,\1,p' t/unit/$(1).c))
+                '1,4s,^/\* unit: \(.*\) \*/$$,\1,p' t/unit/$(1).c))
 
 unit: deps-test $(UNITS)	## unit tests, with sanitizers where the compiler has them
 	@if [ -n "$(UNITS)" ]; then prove -e '' $(UNITS); fi

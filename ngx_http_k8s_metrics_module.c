@@ -118,6 +118,9 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
       MAIN(NGX_CONF_TAKE1, ngx_conf_set_str_slot,
            scrape.certificate_authority) },
 
+    { ngx_string("k8s_metrics_kubelet_cadence"),
+      MAIN(NGX_CONF_FLAG, ngx_conf_set_flag_slot, scrape.cadence) },
+
     { ngx_string("k8s_metrics_kubelet_insecure_tls"),
       MAIN(NGX_CONF_FLAG, ngx_conf_set_flag_slot, scrape.insecure_tls) },
 

@@ -13,6 +13,7 @@
 
 #define NGX_HTTP_K8S_METRICS_SYNC_BATCH     256
 #define NGX_HTTP_K8S_METRICS_SYNC_INTERVAL  2000
+#define NGX_HTTP_K8S_METRICS_FRESH_BATCH    64
 
 /* a first round goes out no faster than this, ms for each node */
 #define NGX_HTTP_K8S_METRICS_FIRST_SPREAD   2
@@ -32,6 +33,11 @@ static void ngx_http_k8s_metrics_scraper_drop(
     ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_kubelet_t *k);
 static void ngx_http_k8s_metrics_scraper_connections(
     ngx_http_k8s_metrics_scraper_t *s);
+static void ngx_http_k8s_metrics_scraper_fresh(
+    ngx_http_k8s_metrics_scraper_t *s);
+static ngx_http_k8s_metrics_kubelet_t *ngx_http_k8s_metrics_scraper_find(
+    ngx_http_k8s_metrics_scraper_t *s,
+    const ngx_http_k8s_metrics_fresh_t *fresh);
 
 
 ngx_http_k8s_metrics_scraper_t *
@@ -119,20 +125,74 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
         due = 1;
     }
 
-    if (!due) {
-        return;
+    if (due) {
+
+        if (ngx_http_k8s_metrics_scraper_sync(s) != NGX_OK) {
+            s->again = 1;
+            return;
+        }
+
+        s->version = version;
+        s->synced = ngx_current_msec;
+        s->started = 1;
+
+        ngx_http_k8s_metrics_scraper_connections(s);
     }
 
-    if (ngx_http_k8s_metrics_scraper_sync(s) != NGX_OK) {
-        s->again = 1;
-        return;
+    ngx_http_k8s_metrics_scraper_fresh(s);
+}
+
+
+static void
+ngx_http_k8s_metrics_scraper_fresh(ngx_http_k8s_metrics_scraper_t *s)
+{
+    ngx_uint_t                       i, n;
+    ngx_http_k8s_metrics_fresh_t     fresh[NGX_HTTP_K8S_METRICS_FRESH_BATCH];
+    ngx_http_k8s_metrics_kubelet_t  *k;
+
+    do {
+        n = ngx_http_k8s_metrics_store_fresh(s->store, &s->fresh, fresh,
+                                            NGX_HTTP_K8S_METRICS_FRESH_BATCH);
+
+        for (i = 0; i < n; i++) {
+            k = ngx_http_k8s_metrics_scraper_find(s, &fresh[i]);
+
+            if (k) {
+                ngx_http_k8s_metrics_kubelet_fresh(k,
+                                                  (ngx_msec_t) fresh[i].seen);
+            }
+        }
+
+    } while (n == NGX_HTTP_K8S_METRICS_FRESH_BATCH);
+}
+
+
+/* Of two nodes with one hash either may be found, or none. */
+
+static ngx_http_k8s_metrics_kubelet_t *
+ngx_http_k8s_metrics_scraper_find(ngx_http_k8s_metrics_scraper_t *s,
+    const ngx_http_k8s_metrics_fresh_t *fresh)
+{
+    ngx_rbtree_node_t               *node;
+    ngx_http_k8s_metrics_kubelet_t  *k;
+
+    node = s->tree.root;
+
+    while (node != s->tree.sentinel) {
+
+        if (fresh->hash == node->key) {
+            k = (ngx_http_k8s_metrics_kubelet_t *)
+                ((u_char *) node - offsetof(ngx_http_k8s_metrics_kubelet_t,
+                                            sn));
+
+            return (k->ref.offset == fresh->node.offset
+                    && k->ref.birth == fresh->node.birth) ? k : NULL;
+        }
+
+        node = (fresh->hash < node->key) ? node->left : node->right;
     }
 
-    s->version = version;
-    s->synced = ngx_current_msec;
-    s->started = 1;
-
-    ngx_http_k8s_metrics_scraper_connections(s);
+    return NULL;
 }
 
 
@@ -284,6 +344,7 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
     ngx_http_k8s_metrics_target_t *target, ngx_uint_t warm)
 {
     ngx_msec_t                       delay;
+    ngx_uint_t                       ready;
     ngx_str_node_t                  *sn;
     ngx_http_k8s_metrics_kubelet_t  *k;
 
@@ -299,8 +360,16 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
             || k->ref.birth != target->ref.birth
             || k->version != target->version)
         {
+            ready = k->ready;
+
             if (ngx_http_k8s_metrics_kubelet_update(k, target) != NGX_OK) {
                 s->again = 1;
+            }
+
+            /* it was tried seldom */
+
+            if (k->ready && !ready && k->failures) {
+                ngx_http_k8s_metrics_kubelet_first(k, 1);
             }
         }
 

@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "ngx_http_k8s_metrics_scrape.h"
+#include "ngx_http_k8s_metrics_cadence.h"
 #include "ngx_http_k8s_metrics_exposition.h"
 
 
@@ -24,6 +25,17 @@
  * at once does each with warm caches (half the CPU at 1,000 nodes).
  */
 #define NGX_HTTP_K8S_METRICS_SLOT            100
+
+/* a timer is never sooner than this behind the time that it is for, ms */
+#define NGX_HTTP_K8S_METRICS_MARGIN          50
+
+/* scrapes out of turn of one node: not sooner after the last one, and so many
+ * for one reason */
+#define NGX_HTTP_K8S_METRICS_EARLY_GAP       3000
+#define NGX_HTTP_K8S_METRICS_EARLY_TRIES     3
+
+/* a node that is not ready and fails: so many resolutions at most */
+#define NGX_HTTP_K8S_METRICS_BACKOFF         8
 
 /* by how much a busy worker may be late for a scrape, ms */
 #define NGX_HTTP_K8S_METRICS_LATE            500
@@ -65,6 +77,7 @@ struct ngx_http_k8s_metrics_scraper_s {
     ngx_uint_t                               max_idle;  /* connections */
     ngx_uint_t                               nworkers;
     uint64_t                                 version;   /* seen of nodes */
+    uint64_t                                 fresh;     /* seen of fresh pods */
     ngx_msec_t                               synced;
     ngx_http_k8s_metrics_parser_t           *parsers;   /* free ones */
     ngx_msec_t                               log_since;
@@ -99,12 +112,30 @@ typedef struct {
 
     ngx_http_k8s_metrics_fetch_t            *fetch;
     ngx_http_k8s_metrics_parser_t           *parser;
-    ngx_msec_t                               started;
+    ngx_msec_t                               started;   /* last scrape */
+    int64_t                                  wall;      /* the same, ms since
+                                                           1970 */
+    ngx_msec_t                               full;      /* the last that was
+                                                           not out of turn */
+    ngx_msec_t                               regular;   /* next in turn */
+    ngx_msec_t                               due;       /* next out of turn,
+                                                           0: none */
+    ngx_msec_t                               fresh;     /* the first and the
+                                                           last fresh pod's
+                                                           due, 0: none */
+    ngx_msec_t                               fresh_last;
+    ngx_uint_t                               tries;     /* out of turn */
+    ngx_http_k8s_metrics_cadence_t           cadence;
     ngx_msec_t                               logged;
     ngx_msec_t                               limited;   /* logged, too */
-    ngx_uint_t                               rounds;
     ngx_uint_t                               failures;  /* in a row */
     ngx_uint_t                               silent;    /* since the log */
+    unsigned                                 ready:1;   /* says the API
+                                                           server */
+    unsigned                                 early:1;   /* scrape out of
+                                                           turn */
+    unsigned                                 close:1;   /* the one before was
+                                                           a moment ago */
 } ngx_http_k8s_metrics_kubelet_t;
 
 
@@ -140,10 +171,25 @@ ngx_uint_t ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path);
 
 /* --- when (scrape_schedule.c) ------------------------------------------ */
 
-/* Arms the first scrape in "delay" ms, or the next one in its time. */
+/*
+ * Arms the first scrape in "delay" ms, or the next one in turn: at the node's
+ * phase, just after the kubelet's samples move, or with back-off.
+ */
 void ngx_http_k8s_metrics_kubelet_first(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_msec_t delay);
 void ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* A pod was seen to run on it at "seen" (mono): out of turn when it can have
+ * a rate. */
+void ngx_http_k8s_metrics_kubelet_fresh(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_msec_t seen);
+
+/*
+ * A scrape was good and is stored, or its node gone; "stamp" is the time of its
+ * samples, ns since 1970, 0 when they have not one.
+ */
+void ngx_http_k8s_metrics_kubelet_stored(ngx_http_k8s_metrics_kubelet_t *k,
+    const ngx_http_k8s_metrics_scrape_t *scrape, int64_t stamp);
 
 /* The timer's handler. */
 void ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev);

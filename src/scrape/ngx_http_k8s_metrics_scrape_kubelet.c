@@ -75,6 +75,7 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
     s = k->scraper;
 
     k->ref = target->ref;
+    k->ready = target->node.ready;
 
     (void) ngx_cpystrn((u_char *) k->unusable, (u_char *) "no memory",
                        sizeof(k->unusable));

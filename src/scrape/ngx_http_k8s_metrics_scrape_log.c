@@ -46,6 +46,7 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
     const char *reason)
 {
     ngx_str_t                        text;
+    ngx_uint_t                       level;
     ngx_http_k8s_metrics_scraper_t  *s;
 
     s = k->scraper;
@@ -64,7 +65,11 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
         return;
     }
 
-    ngx_log_error(NGX_LOG_ERR, s->log, 0,
+    /* of one that is not ready nothing else is expected */
+
+    level = k->ready ? NGX_LOG_ERR : NGX_LOG_INFO;
+
+    ngx_log_error(level, s->log, 0,
                   "k8s_metrics: node \"%V\" (%V port %d, %V) was not scraped: "
                   "%s, failures in a row: %ui",
                   &k->sn.str, &k->address, (int) k->port, &k->path, reason,

@@ -24,7 +24,9 @@ static void ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res);
 static const char *ngx_http_k8s_metrics_scrape_result(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
-    char *buf);
+    ngx_http_k8s_metrics_scrape_t *scrape, char *buf);
+static int64_t ngx_http_k8s_metrics_scrape_stamp(
+    const ngx_http_k8s_metrics_scrape_t *scrape);
 
 
 static const ngx_http_k8s_metrics_fetch_handlers_t
@@ -45,8 +47,15 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 
     s = k->scraper;
 
+    k->close = k->started
+               && ngx_current_msec - k->started
+                  < NGX_HTTP_K8S_METRICS_MIN_WINDOW
+                    - NGX_HTTP_K8S_METRICS_LATE;
+
+    ngx_gettimeofday(&tv);
+
     k->started = ngx_current_msec;
-    k->rounds++;
+    k->wall = (int64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
 
     ngx_http_k8s_metrics_store_scrape_started(s->store, k->started);
 
@@ -62,8 +71,6 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 
     k->parser->received = 0;
     k->parser->first = '\0';
-
-    ngx_gettimeofday(&tv);
 
     ngx_http_k8s_metrics_exposition_start(&k->parser->exposition,
                                           (int64_t) tv.tv_sec * 1000000000
@@ -174,8 +181,11 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 {
     ngx_http_k8s_metrics_kubelet_t *k = data;
 
-    char         buf[NGX_HTTP_K8S_METRICS_REASON];
-    const char  *reason;
+    char                           buf[NGX_HTTP_K8S_METRICS_REASON];
+    const char                    *reason;
+    ngx_http_k8s_metrics_scrape_t  scrape;
+
+    ngx_memzero(&scrape, sizeof(ngx_http_k8s_metrics_scrape_t));
 
     if (res->status && res->status != NGX_HTTP_K8S_METRICS_SCRAPE_OK) {
         reason = ngx_http_k8s_metrics_scrape_status(res->status, buf);
@@ -184,12 +194,11 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
         reason = res->error;
 
     } else {
-        reason = ngx_http_k8s_metrics_scrape_result(k, res, buf);
+        reason = ngx_http_k8s_metrics_scrape_result(k, res, &scrape, buf);
     }
 
-    ngx_http_k8s_metrics_scrape_release(k);
-
     if (reason) {
+        ngx_http_k8s_metrics_scrape_release(k);
         ngx_http_k8s_metrics_scrape_failed(k, reason);
         return;
     }
@@ -203,6 +212,11 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     k->failures = 0;
     k->silent = 0;
     k->logged = 0;
+
+    ngx_http_k8s_metrics_kubelet_stored(k, &scrape,
+                                  ngx_http_k8s_metrics_scrape_stamp(&scrape));
+
+    ngx_http_k8s_metrics_scrape_release(k);
 }
 
 
@@ -210,10 +224,10 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 
 static const char *
 ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
-    ngx_http_k8s_metrics_response_t *res, char *buf)
+    ngx_http_k8s_metrics_response_t *res,
+    ngx_http_k8s_metrics_scrape_t *scrape, char *buf)
 {
     ngx_int_t                          rc;
-    ngx_http_k8s_metrics_scrape_t      scrape;
     ngx_http_k8s_metrics_scraper_t    *s;
     ngx_http_k8s_metrics_exposition_t *e;
 
@@ -236,18 +250,54 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
         ngx_http_k8s_metrics_scrape_limited(k);
     }
 
-    ngx_memzero(&scrape, sizeof(ngx_http_k8s_metrics_scrape_t));
+    scrape->node = k->ref;
+    scrape->scraped = k->started;
+    scrape->has_node = e->has_node;
+    scrape->usage = e->node;
+    scrape->npods = e->npods;
+    scrape->pods = e->pods;
+    scrape->early = k->early;
+    scrape->close = k->close;
+    scrape->window = (int64_t) NGX_HTTP_K8S_METRICS_MIN_WINDOW * 1000000;
 
-    scrape.node = k->ref;
-    scrape.scraped = k->started;
-    scrape.has_node = e->has_node;
-    scrape.usage = e->node;
-    scrape.npods = e->npods;
-    scrape.pods = e->pods;
-
-    rc = ngx_http_k8s_metrics_store_scraped(s->store, &scrape,
+    rc = ngx_http_k8s_metrics_store_scraped(s->store, scrape,
                                             (int64_t) s->conf->resolution
                                             * 1000000);
 
     return (rc == NGX_ABORT) ? ngx_http_k8s_metrics_zone_full : NULL;
+}
+
+
+/*
+ * The time of a node's samples, where it is one for most of them: a kubelet
+ * that takes each container's at a time of its own has no better moment.
+ */
+
+static int64_t
+ngx_http_k8s_metrics_scrape_stamp(const ngx_http_k8s_metrics_scrape_t *scrape)
+{
+    int64_t                              stamp, t;
+    ngx_uint_t                           i, j, n, near;
+    ngx_http_k8s_metrics_pod_points_t   *pod;
+
+    stamp = scrape->has_node ? scrape->usage.timestamp : 0;
+    n = 0;
+    near = 0;
+
+    for (i = 0; i < scrape->npods; i++) {
+        pod = &scrape->pods[i];
+
+        for (j = 0; j < pod->ncontainers; j++) {
+            t = pod->containers[j].timestamp;
+
+            if (stamp == 0) {
+                stamp = t;
+            }
+
+            n++;
+            near += (t > stamp - 1000000000 && t < stamp + 1000000000);
+        }
+    }
+
+    return (2 * near >= n) ? stamp : 0;
 }

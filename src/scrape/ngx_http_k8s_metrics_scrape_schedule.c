@@ -11,33 +11,66 @@
 #include "ngx_http_k8s_metrics_scrape_internal.h"
 
 
+static void ngx_http_k8s_metrics_kubelet_arm(
+    ngx_http_k8s_metrics_kubelet_t *k);
+static ngx_msec_t ngx_http_k8s_metrics_kubelet_phase(
+    ngx_http_k8s_metrics_kubelet_t *k);
+static ngx_msec_t ngx_http_k8s_metrics_kubelet_moves(
+    ngx_http_k8s_metrics_kubelet_t *k);
+
+
+#define ngx_http_k8s_metrics_before(a, b)  ((ngx_msec_int_t) ((a) - (b)) < 0)
+
+
 void
 ngx_http_k8s_metrics_kubelet_first(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_msec_t delay)
 {
-    ngx_add_timer(&k->timer, delay);
+    k->regular = ngx_current_msec + delay;
+
+    ngx_http_k8s_metrics_kubelet_arm(k);
 }
 
-
-/*
- * A node's phase is its hash within the resolution, on the monotonic clock
- * that all workers share: the same after a reload or in another worker.  The
- * second scrape comes as soon as the counters can have moved.
- */
 
 void
 ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k)
 {
-    ngx_msec_t  delay, phase, resolution, since;
+    ngx_msec_t  moves;
+    ngx_uint_t  n, rounds;
 
-    if (k->rounds == 1) {
-        since = ngx_current_msec - k->started;
-        delay = (since < NGX_HTTP_K8S_METRICS_MIN_WINDOW)
-                ? NGX_HTTP_K8S_METRICS_MIN_WINDOW - since : 1;
+    k->regular = ngx_current_msec + ngx_http_k8s_metrics_kubelet_phase(k);
 
-        ngx_add_timer(&k->timer, delay);
-        return;
+    moves = ngx_http_k8s_metrics_kubelet_moves(k);
+
+    if (moves) {
+        k->regular = moves;
     }
+
+    if (!k->ready && k->failures > 1) {
+        rounds = 1;
+
+        for (n = 2; n < k->failures && rounds < NGX_HTTP_K8S_METRICS_BACKOFF;
+             n++)
+        {
+            rounds *= 2;
+        }
+
+        k->regular += (rounds - 1) * k->scraper->conf->resolution;
+    }
+
+    ngx_http_k8s_metrics_kubelet_arm(k);
+}
+
+
+/*
+ * The delay to a node's phase: its hash within the resolution, on the monotonic
+ * clock that all workers share: the same after a reload or in another worker.
+ */
+
+static ngx_msec_t
+ngx_http_k8s_metrics_kubelet_phase(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    ngx_msec_t  delay, phase, resolution, since;
 
     resolution = k->scraper->conf->resolution;
     phase = k->hash % resolution;
@@ -45,8 +78,8 @@ ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k)
 
     delay = (phase + resolution - ngx_current_msec % resolution) % resolution;
 
-    if (k->rounds) {
-        since = ngx_current_msec + delay - k->started;
+    if (k->full) {
+        since = ngx_current_msec + delay - k->full;
 
         /* this round's timer was late, the next one's may be less so */
 
@@ -57,13 +90,77 @@ ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k)
         }
     }
 
-    ngx_add_timer(&k->timer, ngx_max(delay, 1));
+    return ngx_max(delay, 1);
+}
+
+
+/* When the kubelet's next samples are there, or 0. */
+
+static ngx_msec_t
+ngx_http_k8s_metrics_kubelet_moves(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    int64_t  next, delay;
+
+    if (!k->scraper->conf->cadence || k->failures) {
+        return 0;
+    }
+
+    next = ngx_http_k8s_metrics_cadence_next(&k->cadence,
+                                       NGX_HTTP_K8S_METRICS_MIN_WINDOW,
+                                       (int64_t) k->scraper->conf->resolution);
+    if (next == 0) {
+        return 0;
+    }
+
+    delay = next - k->wall - (int64_t) (ngx_current_msec - k->started);
+
+    /* a clock was set */
+
+    if (delay > 2 * (int64_t) k->scraper->conf->resolution + 30000) {
+        ngx_memzero(&k->cadence, sizeof(ngx_http_k8s_metrics_cadence_t));
+        return 0;
+    }
+
+    if (delay < NGX_HTTP_K8S_METRICS_LATE) {
+        delay = NGX_HTTP_K8S_METRICS_LATE;
+    }
+
+    delay += NGX_HTTP_K8S_METRICS_SLOT - 1;
+
+    return ngx_current_msec + delay - (ngx_current_msec + delay)
+                                      % NGX_HTTP_K8S_METRICS_SLOT;
+}
+
+
+/* At the sooner of the two times. */
+
+static void
+ngx_http_k8s_metrics_kubelet_arm(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    ngx_msec_t  at;
+
+    at = k->regular;
+
+    if (k->due && ngx_http_k8s_metrics_before(k->due, at)) {
+        at = k->due;
+    }
+
+    /* a timer that is set moves by 300 ms at least */
+
+    if (k->timer.timer_set) {
+        ngx_del_timer(&k->timer);
+    }
+
+    ngx_add_timer(&k->timer,
+                  ngx_http_k8s_metrics_before(ngx_current_msec, at)
+                  ? at - ngx_current_msec : 1);
 }
 
 
 void
 ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev)
 {
+    ngx_msec_t                       now;
     ngx_http_k8s_metrics_kubelet_t  *k;
 
     k = ev->data;
@@ -72,11 +169,118 @@ ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev)
         return;
     }
 
+    now = ngx_current_msec;
+
+    if (k->due && !ngx_http_k8s_metrics_before(now, k->due)) {
+        k->due = 0;
+    }
+
     /* a scrape cannot outlive its resolution: the time-out is below it */
 
-    if (k->fetch == NULL) {
-        ngx_http_k8s_metrics_scrape_run(k);
+    if (k->fetch) {
+        ngx_http_k8s_metrics_kubelet_next(k);
+        return;
+    }
+
+    k->early = ngx_http_k8s_metrics_before(now, k->regular);
+
+    if (!k->early) {
+        k->full = now;
+    }
+
+    ngx_http_k8s_metrics_scrape_run(k);
+
+    if (k->early) {
+        ngx_http_k8s_metrics_kubelet_arm(k);
+        return;
     }
 
     ngx_http_k8s_metrics_kubelet_next(k);
+}
+
+
+void
+ngx_http_k8s_metrics_kubelet_fresh(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_msec_t seen)
+{
+    k->fresh_last = seen + NGX_HTTP_K8S_METRICS_MIN_WINDOW
+                    + NGX_HTTP_K8S_METRICS_MARGIN;
+    k->tries = 0;
+
+    if (k->fresh == 0) {
+        k->fresh = k->fresh_last;
+    }
+
+    if (k->due == 0 && k->timer.timer_set) {
+        k->due = k->fresh;
+        ngx_http_k8s_metrics_kubelet_arm(k);
+    }
+}
+
+
+void
+ngx_http_k8s_metrics_kubelet_stored(ngx_http_k8s_metrics_kubelet_t *k,
+    const ngx_http_k8s_metrics_scrape_t *scrape, int64_t stamp)
+{
+    int64_t     probe;
+    ngx_msec_t  at, soon;
+
+    if (k->early && scrape->nkept == 0) {
+        k->full = k->started;
+    }
+
+    ngx_http_k8s_metrics_cadence_scraped(&k->cadence, k->wall,
+                                         stamp / 1000000);
+
+    soon = k->started + NGX_HTTP_K8S_METRICS_EARLY_GAP;
+    at = 0;
+
+    if (scrape->wait) {
+        at = k->started + (ngx_msec_t) (scrape->wait / 1000000)
+             + NGX_HTTP_K8S_METRICS_MARGIN;
+    }
+
+    /* of those between the first and the last it is not known when */
+
+    if (k->fresh && !ngx_http_k8s_metrics_before(k->started, k->fresh)) {
+
+        k->fresh = !ngx_http_k8s_metrics_before(k->started, k->fresh_last) ? 0
+                   : ngx_http_k8s_metrics_before(soon, k->fresh_last)
+                     ? soon : k->fresh_last;
+    }
+
+    if (k->fresh
+        && (at == 0 || ngx_http_k8s_metrics_before(k->fresh, at)))
+    {
+        at = k->fresh;
+    }
+
+    if (scrape->nstuck && k->tries < NGX_HTTP_K8S_METRICS_EARLY_TRIES) {
+        k->tries++;
+        at = soon;
+    }
+
+    if (scrape->nstuck == 0) {
+        k->tries = 0;
+    }
+
+    if (at && ngx_http_k8s_metrics_before(at, soon)) {
+        at = soon;
+    }
+
+    k->due = at;
+
+    if (k->early && scrape->nkept) {
+        ngx_http_k8s_metrics_kubelet_arm(k);
+        return;
+    }
+
+    ngx_http_k8s_metrics_kubelet_next(k);
+
+    probe = ngx_http_k8s_metrics_cadence_probe(&k->cadence);
+
+    if (probe) {
+        k->regular += (ngx_msec_t) probe;
+        ngx_http_k8s_metrics_kubelet_arm(k);
+    }
 }

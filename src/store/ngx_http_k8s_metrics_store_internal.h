@@ -31,11 +31,12 @@
  * bit for each granule.
  */
 
-#define NGX_HTTP_K8S_METRICS_LAYOUT     7
+#define NGX_HTTP_K8S_METRICS_LAYOUT     8
 #define NGX_HTTP_K8S_METRICS_GRANULE    16
 #define NGX_HTTP_K8S_METRICS_CLASSES    128
 #define NGX_HTTP_K8S_METRICS_LEAF       128
 #define NGX_HTTP_K8S_METRICS_WORKERS    256
+#define NGX_HTTP_K8S_METRICS_FRESH_RING      256
 
 /* the longest string kept; a label's value is 63 bytes, a name 253 */
 #define NGX_HTTP_K8S_METRICS_MAX_STRING 4096
@@ -200,6 +201,11 @@ typedef struct {
     ngx_http_k8s_metrics_slot_t      watch;
     uint64_t                         watch_generation;
     uint64_t                         watch_worker;
+
+    /* a ring: the newest is at (fresh_seq - 1) % its size */
+
+    uint64_t                         fresh_seq;
+    ngx_http_k8s_metrics_fresh_t     fresh[NGX_HTTP_K8S_METRICS_FRESH_RING];
 
     ngx_http_k8s_metrics_content_t   content;
 } ngx_http_k8s_metrics_zone_t;
@@ -416,6 +422,10 @@ void ngx_http_k8s_metrics_index_delete_locked(
 
 /* --- records (store_records.c); under the lock ------------------------- */
 
+/* A pod began to run on the node of that interned name (store_fresh.c). */
+void ngx_http_k8s_metrics_fresh_locked(ngx_http_k8s_metrics_store_t *store,
+    uint32_t name);
+
 /* By name; 0 when it is not there. */
 uint32_t ngx_http_k8s_metrics_record_find_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_uint_t kind, const ngx_str_t *ns,
@@ -445,6 +455,16 @@ ngx_uint_t ngx_http_k8s_metrics_node_valid_locked(
 void ngx_http_k8s_metrics_samples_free_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node);
 
+
+/*
+ * A container's, or the node's, new point joins its old ones (NULL: it has
+ * none): "new" is what is to be stored, without a name
+ * (store_samples_merge.c).
+ */
+void ngx_http_k8s_metrics_samples_merge(ngx_http_k8s_metrics_scrape_t *scrape,
+    ngx_http_k8s_metrics_shcontainer_t *old,
+    const ngx_http_k8s_metrics_point_t *point,
+    ngx_http_k8s_metrics_shcontainer_t *new, int64_t resolution);
 
 /* The pod's entry in a block, or NULL; the block may be a copy. */
 ngx_http_k8s_metrics_shsample_t *ngx_http_k8s_metrics_samples_pod(

@@ -132,6 +132,8 @@ ngx_http_k8s_metrics_new_pod_locked(ngx_http_k8s_metrics_store_t *store,
     p->head.ready = pod->ready;
     p->node = node;
 
+    ngx_http_k8s_metrics_fresh_locked(store, node);
+
     return NGX_OK;
 }
 

@@ -32,10 +32,6 @@ static ngx_http_k8s_metrics_shcontainer_t *
     ngx_http_k8s_metrics_shblock_t *block,
     ngx_http_k8s_metrics_shsample_t *sample, ngx_uint_t at,
     const ngx_str_t *name);
-static void ngx_http_k8s_metrics_samples_merge(
-    ngx_http_k8s_metrics_shcontainer_t *old,
-    const ngx_http_k8s_metrics_point_t *point,
-    ngx_http_k8s_metrics_shcontainer_t *new, int64_t resolution);
 static void ngx_http_k8s_metrics_samples_too_large(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_ref_t ref,
     size_t size);
@@ -288,13 +284,17 @@ ngx_http_k8s_metrics_samples_build(ngx_http_k8s_metrics_scrape_t *scrape,
     ngx_http_k8s_metrics_shcontainer_t  *c, *o;
     ngx_http_k8s_metrics_pod_points_t   *pod;
 
+    scrape->nkept = 0;
+    scrape->nstuck = 0;
+    scrape->wait = 0;
+
     new->npods = (uint32_t) npods;
     new->scraped = scrape->scraped;
 
     ngx_memzero(&new->node, sizeof(ngx_http_k8s_metrics_shcontainer_t));
 
     if (scrape->has_node) {
-        ngx_http_k8s_metrics_samples_merge(old ? &old->node : NULL,
+        ngx_http_k8s_metrics_samples_merge(scrape, old ? &old->node : NULL,
                                            &scrape->usage, &new->node,
                                            resolution);
     }
@@ -326,8 +326,8 @@ ngx_http_k8s_metrics_samples_build(ngx_http_k8s_metrics_scrape_t *scrape,
                                                     &pod->containers[j].name)
                     : NULL;
 
-            ngx_http_k8s_metrics_samples_merge(o, &pod->containers[j], &c[n],
-                                               resolution);
+            ngx_http_k8s_metrics_samples_merge(scrape, o, &pod->containers[j],
+                                               &c[n], resolution);
 
             c[n].name = (uint32_t) (names - (u_char *) new);
             c[n].len = (uint32_t) pod->containers[j].name.len;
@@ -400,38 +400,6 @@ ngx_http_k8s_metrics_samples_container(ngx_http_k8s_metrics_shblock_t *block,
     }
 
     return NULL;
-}
-
-
-static void
-ngx_http_k8s_metrics_samples_merge(ngx_http_k8s_metrics_shcontainer_t *old,
-    const ngx_http_k8s_metrics_point_t *point,
-    ngx_http_k8s_metrics_shcontainer_t *new, int64_t resolution)
-{
-    ngx_http_k8s_metrics_point_t  last, prev;
-
-    ngx_memzero(&last, sizeof(ngx_http_k8s_metrics_point_t));
-    ngx_memzero(&prev, sizeof(ngx_http_k8s_metrics_point_t));
-
-    if (old) {
-        last.timestamp = old->last.timestamp;
-        last.start = old->last.start;
-        last.cpu = old->last.cpu;
-        last.memory = old->last.memory;
-        prev.timestamp = old->prev_timestamp;
-        prev.start = old->prev_start;
-        prev.cpu = old->prev_cpu;
-    }
-
-    ngx_http_k8s_metrics_points_merge(&last, &prev, point, resolution);
-
-    new->last.timestamp = last.timestamp;
-    new->last.start = last.start;
-    new->last.cpu = last.cpu;
-    new->last.memory = last.memory;
-    new->prev_timestamp = prev.timestamp;
-    new->prev_start = prev.start;
-    new->prev_cpu = prev.cpu;
 }
 
 

@@ -48,6 +48,21 @@ typedef struct {
     ngx_http_k8s_metrics_point_t         usage;     /* of the node */
     ngx_uint_t                           npods;
     ngx_http_k8s_metrics_pod_points_t   *pods;      /* each pod once */
+    unsigned                             early:1;   /* out of turn: what has
+                                                       a rate keeps it */
+    unsigned                             close:1;   /* the scrape before was
+                                                       less than a window ago */
+    int64_t                              window;    /* ns: early and close
+                                                       ones make none that is
+                                                       shorter */
+
+    /* out, of the node and of the containers of pods that are placed on it */
+    ngx_uint_t                           nkept;     /* as they were */
+    ngx_uint_t                           nstuck;    /* no rate: time did not
+                                                       move on */
+    int64_t                              wait;      /* ns until one of those
+                                                       that have one point has
+                                                       a window, 0: none */
 } ngx_http_k8s_metrics_scrape_t;
 
 
@@ -65,6 +80,22 @@ typedef struct {
 ngx_int_t ngx_http_k8s_metrics_store_scraped(
     ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_scrape_t *scrape, int64_t resolution);
+
+/*
+ * Nodes on which a pod has begun to run since "*seq" (0 to begin with, moves
+ * on), oldest first: of the last 256 of them, "max" at most.  Returns how many
+ * were put into "fresh".  Nothing before the first list of pods was complete.
+ * Without news no lock is taken.
+ */
+typedef struct {
+    ngx_http_k8s_metrics_ref_t      node;
+    uint32_t                        hash;       /* of its name */
+    uint64_t                        seen;       /* mono */
+} ngx_http_k8s_metrics_fresh_t;
+
+ngx_uint_t ngx_http_k8s_metrics_store_fresh(
+    ngx_http_k8s_metrics_store_t *store, uint64_t *seq,
+    ngx_http_k8s_metrics_fresh_t *fresh, ngx_uint_t max);
 
 /* A scrape began at "mono"; counts it, and moves the last start. */
 void ngx_http_k8s_metrics_store_scrape_started(

@@ -1,4 +1,6 @@
-/* unit: src/scrape/ngx_*_metrics_scrape.c src/scrape/ngx_*_kubelet.c src/scrape/ngx_*_address.c src/scrape/ngx_*_schedule.c */
+/* unit: src/scrape/ngx_*_metrics_scrape.c src/scrape/ngx_*_kubelet.c */
+/* unit: src/scrape/ngx_*_address.c src/scrape/ngx_*_schedule.c */
+/* unit: src/scrape/ngx_*_cadence.c */
 
 /*
  * Copyright (C) the ngx_http_k8s_metrics_module authors
@@ -255,6 +257,14 @@ ngx_http_k8s_metrics_store_state(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_store_state_t *state)
 {
     ngx_memzero(state, sizeof(ngx_http_k8s_metrics_store_state_t));
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_store_fresh(ngx_http_k8s_metrics_store_t *store,
+    uint64_t *seq, ngx_http_k8s_metrics_fresh_t *fresh, ngx_uint_t max)
+{
+    return 0;
 }
 
 
