@@ -29,8 +29,10 @@
 /* a timer is never sooner than this behind the time that it is for, ms */
 #define NGX_HTTP_K8S_METRICS_MARGIN          50
 
-/* scrapes out of turn of one node: not sooner after the last one, and so many
- * for one reason */
+/*
+ * Scrapes out of turn of one node: not sooner after the last such, and so many
+ * for one reason.
+ */
 #define NGX_HTTP_K8S_METRICS_EARLY_GAP       3000
 #define NGX_HTTP_K8S_METRICS_EARLY_TRIES     3
 

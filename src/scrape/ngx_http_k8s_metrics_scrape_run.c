@@ -47,11 +47,6 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 
     s = k->scraper;
 
-    k->close = k->started
-               && ngx_current_msec - k->started
-                  < NGX_HTTP_K8S_METRICS_MIN_WINDOW
-                    - NGX_HTTP_K8S_METRICS_LATE;
-
     ngx_gettimeofday(&tv);
 
     k->started = ngx_current_msec;

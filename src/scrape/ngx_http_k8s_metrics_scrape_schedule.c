@@ -83,7 +83,7 @@ ngx_http_k8s_metrics_kubelet_phase(ngx_http_k8s_metrics_kubelet_t *k)
 
         /* this round's timer was late, the next one's may be less so */
 
-        if (since + NGX_HTTP_K8S_METRICS_LATE
+        if (since + (k->early ? 0 : NGX_HTTP_K8S_METRICS_LATE)
             < NGX_HTTP_K8S_METRICS_MIN_WINDOW)
         {
             delay += resolution;
@@ -182,6 +182,12 @@ ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev)
         return;
     }
 
+    /* in turn a timer may be late, and the next one less so */
+
+    k->close = k->started
+               && now - k->started < NGX_HTTP_K8S_METRICS_MIN_WINDOW
+                                     - (k->early ? 0
+                                        : NGX_HTTP_K8S_METRICS_LATE);
     k->early = ngx_http_k8s_metrics_before(now, k->regular);
 
     if (!k->early) {
@@ -249,8 +255,12 @@ ngx_http_k8s_metrics_kubelet_stored(ngx_http_k8s_metrics_kubelet_t *k,
                      ? soon : k->fresh_last;
     }
 
+    /* one scrape for both, where they are close */
+
     if (k->fresh
-        && (at == 0 || ngx_http_k8s_metrics_before(k->fresh, at)))
+        && (at == 0
+            || ngx_http_k8s_metrics_before(k->fresh
+                                           + NGX_HTTP_K8S_METRICS_LATE, at)))
     {
         at = k->fresh;
     }
@@ -264,7 +274,9 @@ ngx_http_k8s_metrics_kubelet_stored(ngx_http_k8s_metrics_kubelet_t *k,
         k->tries = 0;
     }
 
-    if (at && ngx_http_k8s_metrics_before(at, soon)) {
+    /* of two in a row out of turn */
+
+    if (at && k->early && ngx_http_k8s_metrics_before(at, soon)) {
         at = soon;
     }
 
