@@ -24,7 +24,7 @@ static void ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res);
 static const char *ngx_http_k8s_metrics_scrape_result(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
-    char *buf);
+    char *buf, ngx_http_k8s_metrics_result_e *result);
 
 
 static const ngx_http_k8s_metrics_fetch_handlers_t
@@ -48,15 +48,20 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
     k->started = ngx_current_msec;
     k->rounds++;
 
+    ngx_http_k8s_metrics_scrape_begins(k);
     ngx_http_k8s_metrics_store_scrape_started(s->store, k->started);
 
     if (k->peer == NULL) {
-        ngx_http_k8s_metrics_scrape_failed(k, k->unusable);
+        ngx_http_k8s_metrics_scrape_failed(k,
+                                       NGX_HTTP_K8S_METRICS_RESULT_NO_ADDRESS,
+                                       k->unusable);
         return;
     }
 
     if (ngx_http_k8s_metrics_scrape_parser(k) != NGX_OK) {
-        ngx_http_k8s_metrics_scrape_failed(k, "no memory");
+        ngx_http_k8s_metrics_scrape_failed(k,
+                                       NGX_HTTP_K8S_METRICS_RESULT_NO_MEMORY,
+                                       "no memory");
         return;
     }
 
@@ -91,7 +96,9 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 
     if (k->fetch == NULL) {
         ngx_http_k8s_metrics_scrape_release(k);
-        ngx_http_k8s_metrics_scrape_failed(k, "no request could be started");
+        ngx_http_k8s_metrics_scrape_failed(k,
+                                       NGX_HTTP_K8S_METRICS_RESULT_INTERNAL,
+                                       "no request could be started");
     }
 }
 
@@ -174,25 +181,31 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 {
     ngx_http_k8s_metrics_kubelet_t *k = data;
 
-    char         buf[NGX_HTTP_K8S_METRICS_REASON];
-    const char  *reason;
+    char                           buf[NGX_HTTP_K8S_METRICS_REASON];
+    const char                    *reason;
+    ngx_http_k8s_metrics_result_e  result;
+
+    result = ngx_http_k8s_metrics_scrape_code(res);
 
     if (res->status && res->status != NGX_HTTP_K8S_METRICS_SCRAPE_OK) {
         reason = ngx_http_k8s_metrics_scrape_status(res->status, buf);
 
     } else if (rc != NGX_OK) {
-        reason = res->error;
+        reason = ngx_http_k8s_metrics_scrape_unanswered(res, buf);
 
     } else {
-        reason = ngx_http_k8s_metrics_scrape_result(k, res, buf);
+        reason = ngx_http_k8s_metrics_scrape_result(k, res, buf, &result);
     }
 
+    ngx_http_k8s_metrics_scrape_connected(k, res);
     ngx_http_k8s_metrics_scrape_release(k);
 
     if (reason) {
-        ngx_http_k8s_metrics_scrape_failed(k, reason);
+        ngx_http_k8s_metrics_scrape_failed(k, result, reason);
         return;
     }
+
+    ngx_http_k8s_metrics_scrape_counted(k, NGX_HTTP_K8S_METRICS_RESULT_OK);
 
     if (k->failures) {
         ngx_log_error(NGX_LOG_NOTICE, k->scraper->log, 0,
@@ -210,10 +223,12 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 
 static const char *
 ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
-    ngx_http_k8s_metrics_response_t *res, char *buf)
+    ngx_http_k8s_metrics_response_t *res, char *buf,
+    ngx_http_k8s_metrics_result_e *result)
 {
     ngx_int_t                          rc;
     ngx_http_k8s_metrics_scrape_t      scrape;
+    ngx_http_k8s_metrics_request_t     request;
     ngx_http_k8s_metrics_scraper_t    *s;
     ngx_http_k8s_metrics_exposition_t *e;
 
@@ -221,14 +236,19 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
     e = &k->parser->exposition;
 
     if (ngx_http_k8s_metrics_exposition_end(e) != NGX_OK) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_NO_MEMORY;
         return "no memory";
     }
 
+    ngx_http_k8s_metrics_scrape_dropped(k);
+
     if (e->scrape_error) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_SCRAPE_ERROR;
         return "the kubelet says that it could not collect (scrape_error 1)";
     }
 
     if (!e->has_node && e->npods == 0) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_NO_SERIES;
         return ngx_http_k8s_metrics_scrape_unusable(k, res, buf);
     }
 
@@ -241,13 +261,23 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
     scrape.node = k->ref;
     scrape.scraped = k->started;
     scrape.has_node = e->has_node;
+    scrape.missing = e->node_missing;
     scrape.usage = e->node;
-    scrape.npods = e->npods;
+    scrape.npods = e->npods + e->nincomplete;
     scrape.pods = e->pods;
+    scrape.request = &request;
+
+    ngx_http_k8s_metrics_scrape_request(k, NGX_HTTP_K8S_METRICS_RESULT_OK,
+                                        &request);
 
     rc = ngx_http_k8s_metrics_store_scraped(s->store, &scrape,
                                             (int64_t) s->conf->resolution
                                             * 1000000);
 
-    return (rc == NGX_ABORT) ? ngx_http_k8s_metrics_zone_full : NULL;
+    if (rc == NGX_ABORT) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_ZONE_FULL;
+        return ngx_http_k8s_metrics_zone_full;
+    }
+
+    return NULL;
 }
