@@ -208,13 +208,13 @@ ngx_http_k8s_metrics_text_fresh(ngx_http_k8s_metrics_page_t *page)
                             "histogram",
                             "[ALPHA] Freshness of metrics exported");
 
-    for (i = 0; i <= NGX_HTTP_K8S_METRICS_FRESH; i++) {
+    for (i = 0; i <= NGX_HTTP_K8S_METRICS_AGES; i++) {
         sum += page->stats.fresh[i];
 
         ngx_http_k8s_metrics_out_lit(out,
                      "metrics_server_api_metric_freshness_seconds_bucket{le="
                      "\"");
-        ngx_http_k8s_metrics_page_cstr(out, (i < NGX_HTTP_K8S_METRICS_FRESH)
+        ngx_http_k8s_metrics_page_cstr(out, (i < NGX_HTTP_K8S_METRICS_AGES)
                                            ? ngx_http_k8s_metrics_ages_text[i]
                                            : "+Inf");
         ngx_http_k8s_metrics_out_lit(out, "\"} ");

@@ -44,6 +44,7 @@ ngx_http_k8s_metrics_scrape_request(ngx_http_k8s_metrics_kubelet_t *k,
 
     request->result = result;
     request->duration = ngx_http_k8s_metrics_scrape_clock() - k->clock;
+    request->ended = (uint64_t) ngx_time();
     request->resolution = k->scraper->conf->resolution;
     request->next = k->timer.timer_set ? k->timer.timer.key : 0;
     request->port = k->port;

@@ -173,7 +173,7 @@ typedef struct {
 /* Without the lock, by atomic additions, unless it says otherwise. */
 typedef struct {
     uint64_t             counters[NGX_HTTP_K8S_METRICS_STATS];
-    uint64_t             fresh[NGX_HTTP_K8S_METRICS_FRESH + 1];
+    uint64_t             fresh[NGX_HTTP_K8S_METRICS_AGES + 1];
     uint64_t             fresh_sum;             /* us */
     uint64_t             heard[NGX_HTTP_K8S_METRICS_KINDS];     /* mono */
 

@@ -75,6 +75,7 @@ typedef enum {
 typedef struct {
     ngx_http_k8s_metrics_result_e   result;
     uint64_t                        duration;       /* us */
+    uint64_t                        ended;          /* s since 1970 */
     ngx_msec_t                      resolution;     /* ms */
     ngx_msec_t                      next;           /* mono, 0 unknown */
     ngx_str_t                       address;        /* without its port */

@@ -38,7 +38,7 @@ const uint64_t
 /* 1 s, and each by 1.364 more; ns */
 
 static const uint64_t
-    ngx_http_k8s_metrics_ages[NGX_HTTP_K8S_METRICS_FRESH] =
+    ngx_http_k8s_metrics_ages[NGX_HTTP_K8S_METRICS_AGES] =
 {
     1000000000, 1364000000, 1860496000, 2537716544, 3461445366, 4721411479,
     6440005257, 8784167171, 11981604021, 16342907885, 22291726356, 30405914750,
@@ -105,7 +105,7 @@ ngx_http_k8s_metrics_fresh_add(ngx_http_k8s_metrics_fresh_t *fresh,
     age = ngx_max(age, 0);
 
     i = ngx_http_k8s_metrics_bucket(ngx_http_k8s_metrics_ages,
-                                    NGX_HTTP_K8S_METRICS_FRESH,
+                                    NGX_HTTP_K8S_METRICS_AGES,
                                     (uint64_t) age);
     fresh->n[i]++;
     fresh->sum += (uint64_t) age / 1000;
@@ -121,7 +121,7 @@ ngx_http_k8s_metrics_store_fresh(ngx_http_k8s_metrics_store_t *store,
 
     stats = &store->zone->stats;
 
-    for (i = 0; i <= NGX_HTTP_K8S_METRICS_FRESH; i++) {
+    for (i = 0; i <= NGX_HTTP_K8S_METRICS_AGES; i++) {
         if (fresh->n[i]) {
             (void) ngx_atomic_fetch_add((ngx_atomic_t *) &stats->fresh[i],
                                         fresh->n[i]);
@@ -188,7 +188,7 @@ ngx_http_k8s_metrics_request_record_locked(
                                     request->duration);
     r->buckets[i]++;
     r->sum += request->duration;
-    r->ended = (uint64_t) ngx_time();
+    r->ended = request->ended;
     r->next = request->next;
     r->worker = (uint16_t) (store->worker + 1);
     r->port = request->port;

@@ -22,7 +22,7 @@
 
 /* Upper bounds of histograms, without the infinite one. */
 #define NGX_HTTP_K8S_METRICS_DURATIONS  11      /* of requests to kubelets */
-#define NGX_HTTP_K8S_METRICS_FRESH      20      /* ages of answered samples */
+#define NGX_HTTP_K8S_METRICS_AGES       20      /* of answered samples */
 #define NGX_HTTP_K8S_METRICS_TICKS      15      /* of rounds, at most */
 
 extern const uint64_t
@@ -70,7 +70,7 @@ const char *ngx_http_k8s_metrics_result_name(ngx_uint_t result);
 
 /* Ages of samples at the time of their answer, gathered by one reader. */
 typedef struct {
-    uint32_t       n[NGX_HTTP_K8S_METRICS_FRESH + 1];
+    uint32_t       n[NGX_HTTP_K8S_METRICS_AGES + 1];
     uint64_t       sum;                         /* us */
 } ngx_http_k8s_metrics_fresh_t;
 
@@ -120,7 +120,7 @@ ngx_uint_t ngx_http_k8s_metrics_tick_bounds(ngx_msec_t resolution,
 /* A copy of all that is counted. */
 typedef struct {
     uint64_t       counters[NGX_HTTP_K8S_METRICS_STATS];
-    uint64_t       fresh[NGX_HTTP_K8S_METRICS_FRESH + 1];
+    uint64_t       fresh[NGX_HTTP_K8S_METRICS_AGES + 1];
     uint64_t       fresh_sum;                   /* us */
     uint64_t       heard[NGX_HTTP_K8S_METRICS_KINDS];   /* mono, 0 never */
     uint64_t       ticks[NGX_HTTP_K8S_METRICS_TICKS + 1];
