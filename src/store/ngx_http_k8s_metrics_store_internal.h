@@ -22,7 +22,7 @@
  * granules of 16 bytes from "base"; 0 is nothing.  Bytes on a 64-bit machine,
  * before the arena's rounding up (a quarter at most):
  *
- *     node       224 and its strings, and a block of samples
+ *     node       216 and its strings, and a block of samples
  *     pod         32, 4 in the index (leaves are half full or more), strings
  *     label        8 (two references to strings)
  *     string      16 and its bytes, once for all that use it
