@@ -15,6 +15,7 @@
 #include "ngx_http_k8s_metrics_kube.h"
 #include "ngx_http_k8s_metrics_scrape.h"
 #include "ngx_http_k8s_metrics_store.h"
+#include "ngx_http_k8s_metrics_store_stats.h"
 
 
 #define NGX_HTTP_K8S_METRICS_TICK  250
@@ -71,6 +72,7 @@ static ngx_int_t ngx_http_k8s_metrics_init_servers(ngx_conf_t *cf,
 static ngx_int_t ngx_http_k8s_metrics_init_process(ngx_cycle_t *cycle);
 static void ngx_http_k8s_metrics_exit_process(ngx_cycle_t *cycle);
 static void ngx_http_k8s_metrics_tick(ngx_event_t *ev);
+static void ngx_http_k8s_metrics_figures(ngx_http_k8s_metrics_worker_t *w);
 static void ngx_http_k8s_metrics_take_roles(ngx_http_k8s_metrics_worker_t *w,
     ngx_uint_t roles);
 static void ngx_http_k8s_metrics_exiting(void *data);
@@ -605,8 +607,21 @@ ngx_http_k8s_metrics_tick(ngx_event_t *ev)
     }
 
     ngx_http_k8s_metrics_auth_refresh(w->auth);
+    ngx_http_k8s_metrics_figures(w);
 
     ngx_add_timer(ev, NGX_HTTP_K8S_METRICS_TICK);
+}
+
+
+static void
+ngx_http_k8s_metrics_figures(ngx_http_k8s_metrics_worker_t *w)
+{
+    ngx_uint_t  nodes, connections;
+
+    if (ngx_http_k8s_metrics_store_figures_due(w->store)) {
+        ngx_http_k8s_metrics_scraper_figures(w->scraper, &nodes, &connections);
+        ngx_http_k8s_metrics_store_figures(w->store, nodes, connections);
+    }
 }
 
 

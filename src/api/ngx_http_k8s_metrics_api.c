@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_k8s_metrics_api_internal.h"
+#include "ngx_http_k8s_metrics_api_page.h"
 
 
 #define NGX_HTTP_K8S_METRICS_NOT_ACCEPTABLE  406
@@ -53,6 +54,7 @@ ngx_http_k8s_metrics_api(ngx_http_request_t *r,
     ngx_int_t                               rc;
     ngx_str_t                               path;
     ngx_uint_t                              declined;
+    ngx_http_k8s_metrics_page_pt            page;
     ngx_http_k8s_metrics_attrs_t           *attrs;
     const ngx_http_k8s_metrics_document_t  *d;
 
@@ -102,6 +104,16 @@ ngx_http_k8s_metrics_api(ngx_http_request_t *r,
            == 0)
     {
         return ngx_http_k8s_metrics_api_group_path(r, conf, attrs);
+    }
+
+    page = ngx_http_k8s_metrics_api_page(&path);
+
+    if (page) {
+        return ngx_http_k8s_metrics_api_read(r)
+               ? page(r, conf)
+               : ngx_http_k8s_metrics_api_refuse(r, NGX_HTTP_NOT_ALLOWED,
+                                "the server does not allow this method on "
+                                "the requested resource");
     }
 
     rc = ngx_http_k8s_metrics_api_health(r, conf, &attrs->path);

@@ -16,6 +16,7 @@
 #include "ngx_http_k8s_metrics_api.h"
 #include "ngx_http_k8s_metrics_json.h"
 #include "ngx_http_k8s_metrics_pb.h"
+#include "ngx_http_k8s_metrics_store_stats.h"
 #include "ngx_http_k8s_metrics_value.h"
 
 
@@ -66,6 +67,15 @@ typedef struct {
      */
     size_t (*bound)(const ngx_http_k8s_metrics_list_t *list,
                     const ngx_http_k8s_metrics_item_t *item);
+
+    /*
+     * NULL, or where a page's units come from instead of the store's items: as
+     * ngx_http_k8s_metrics_list_next(); list->next is moved back by one when a
+     * unit is to come again.
+     */
+    ngx_int_t (*next)(ngx_http_k8s_metrics_list_t *list,
+                      const ngx_http_k8s_metrics_item_t **item);
+    ngx_str_t                        type;      /* its Content-Type */
 } ngx_http_k8s_metrics_form_t;
 
 
@@ -106,6 +116,9 @@ struct ngx_http_k8s_metrics_list_s {
 
     ngx_http_k8s_metrics_list_state_e       state;
     ngx_buf_t                              *buf;    /* the piece on its way */
+    ngx_http_k8s_metrics_freshness_t            fresh;  /* not told yet */
+    int64_t                                 wall;   /* this turn's begin, ns
+                                                       since 1970 */
     size_t                                  sent;   /* in this turn */
     uint64_t                                since;  /* its begin, us */
     unsigned                                begun:1;
@@ -162,6 +175,9 @@ void ngx_http_k8s_metrics_share_add(ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item, size_t len);
 ngx_int_t ngx_http_k8s_metrics_share_take(ngx_http_k8s_metrics_list_t *list,
     const ngx_http_k8s_metrics_item_t *item, size_t len);
+
+/* The time of day, ns since 1970. */
+int64_t ngx_http_k8s_metrics_list_wall(void);
 
 /* Begins a turn of the worker; 1 when it has lasted long enough. */
 void ngx_http_k8s_metrics_list_turn(ngx_http_k8s_metrics_list_t *list);

@@ -43,7 +43,9 @@ const ngx_http_k8s_metrics_form_t  ngx_http_k8s_metrics_form_json = {
     ngx_http_k8s_metrics_json_form_begin,
     ngx_http_k8s_metrics_json_form_item,
     ngx_http_k8s_metrics_json_form_end,
-    NULL
+    NULL,
+    NULL,
+    ngx_null_string
 };
 
 

@@ -282,7 +282,14 @@ ngx_http_k8s_metrics_list_header(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
-    ngx_http_k8s_metrics_answer_content_type(r, list->form->media);
+    if (list->form->type.len) {
+        r->headers_out.content_type = list->form->type;
+        r->headers_out.content_type_len = list->form->type.len;
+        r->headers_out.content_type_lowcase = NULL;
+
+    } else {
+        ngx_http_k8s_metrics_answer_content_type(r, list->form->media);
+    }
 
     r->headers_out.status = NGX_HTTP_OK;
 
@@ -340,7 +347,8 @@ ngx_http_k8s_metrics_list_piece(ngx_http_k8s_metrics_list_t *list)
     }
 
     for ( ;; ) {
-        rc = ngx_http_k8s_metrics_list_next(list, &item);
+        rc = list->form->next ? list->form->next(list, &item)
+                              : ngx_http_k8s_metrics_list_next(list, &item);
 
         if (rc != NGX_OK) {
             break;
@@ -358,6 +366,11 @@ ngx_http_k8s_metrics_list_piece(ngx_http_k8s_metrics_list_t *list)
 
         if (rc != NGX_OK) {
             return rc;
+        }
+
+        if (list->form->next == NULL && item->has_time) {
+            ngx_http_k8s_metrics_fresh_add(&list->fresh,
+                                           list->wall - item->timestamp);
         }
     }
 
@@ -452,6 +465,8 @@ ngx_http_k8s_metrics_list_output(ngx_http_request_t *r,
     b->flush = !list->ended;
     b->last_buf = list->ended;
     b->last_in_chain = list->ended;
+
+    ngx_http_k8s_metrics_store_freshness(list->store, &list->fresh);
 
     list->sent += b->last - b->pos;
     list->out.last = list->out.start;

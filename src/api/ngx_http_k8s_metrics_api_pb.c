@@ -81,7 +81,9 @@ const ngx_http_k8s_metrics_form_t  ngx_http_k8s_metrics_form_pb = {
     ngx_http_k8s_metrics_pb_form_begin,
     ngx_http_k8s_metrics_pb_form_item,
     ngx_http_k8s_metrics_pb_form_end,
-    ngx_http_k8s_metrics_pb_form_bound
+    ngx_http_k8s_metrics_pb_form_bound,
+    NULL,
+    ngx_null_string
 };
 
 

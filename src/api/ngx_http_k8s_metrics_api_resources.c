@@ -277,6 +277,12 @@ ngx_http_k8s_metrics_resource_get(ngx_http_request_t *r,
     body.data = out->start;
     body.len = ngx_http_k8s_metrics_out_len(out);
 
+    if (item.has_time) {
+        ngx_http_k8s_metrics_fresh_add(&list->fresh,
+                          ngx_http_k8s_metrics_list_wall() - item.timestamp);
+        ngx_http_k8s_metrics_store_freshness(list->store, &list->fresh);
+    }
+
     ngx_http_k8s_metrics_answer_content_type(r, list->form->media);
 
     return ngx_http_k8s_metrics_answer_send(r, NGX_HTTP_OK, &body);

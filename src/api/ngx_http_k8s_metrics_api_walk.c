@@ -260,6 +260,7 @@ ngx_http_k8s_metrics_list_turn(ngx_http_k8s_metrics_list_t *list)
 {
     list->sent = 0;
     list->since = ngx_http_k8s_metrics_list_clock();
+    list->wall = ngx_http_k8s_metrics_list_wall();
 }
 
 
@@ -269,6 +270,17 @@ ngx_http_k8s_metrics_list_spent(ngx_http_k8s_metrics_list_t *list)
     return list->sent >= NGX_HTTP_K8S_METRICS_TURN_BYTES
            || ngx_http_k8s_metrics_list_clock() - list->since
               >= NGX_HTTP_K8S_METRICS_TURN_TIME;
+}
+
+
+int64_t
+ngx_http_k8s_metrics_list_wall(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+
+    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 

@@ -10,6 +10,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_k8s_metrics_auth_internal.h"
+#include "ngx_http_k8s_metrics_store_stats.h"
 
 
 /* of a kind, in a worker */
@@ -42,6 +43,8 @@ static void ngx_http_k8s_metrics_review_delete(
     ngx_http_k8s_metrics_review_t *review);
 static void ngx_http_k8s_metrics_review_evict(
     ngx_http_k8s_metrics_reviews_t *reviews);
+static void ngx_http_k8s_metrics_review_count(
+    ngx_http_k8s_metrics_reviews_t *reviews, ngx_uint_t answer);
 
 
 ngx_http_k8s_metrics_auth_t *
@@ -112,6 +115,8 @@ ngx_http_k8s_metrics_review_ask(ngx_http_k8s_metrics_reviews_t *reviews,
     review = ngx_http_k8s_metrics_review_lookup(reviews, question, hash);
 
     if (review && !review->pending) {
+        ngx_http_k8s_metrics_review_count(reviews,
+                                          NGX_HTTP_K8S_METRICS_STAT_CACHED);
         return ngx_http_k8s_metrics_review_tell(ctx, &review->ruling);
     }
 
@@ -277,6 +282,17 @@ ngx_http_k8s_metrics_review_evict(ngx_http_k8s_metrics_reviews_t *reviews)
 }
 
 
+static void
+ngx_http_k8s_metrics_review_count(ngx_http_k8s_metrics_reviews_t *reviews,
+    ngx_uint_t answer)
+{
+    ngx_http_k8s_metrics_store_count(reviews->auth->store,
+        ((reviews == &reviews->auth->access)
+         ? NGX_HTTP_K8S_METRICS_STAT_ACCESS : NGX_HTTP_K8S_METRICS_STAT_TOKEN)
+        + answer, 1);
+}
+
+
 /* NGX_OK, or NGX_ERROR: without memory nothing was decided. */
 
 static ngx_int_t
@@ -326,6 +342,13 @@ ngx_http_k8s_metrics_review_done(ngx_http_k8s_metrics_reviews_t *reviews,
 {
     ngx_queue_t                       waiters, *q;
     ngx_http_k8s_metrics_auth_ctx_t  *ctx;
+
+    ngx_http_k8s_metrics_review_count(reviews,
+        (ruling->decision == NGX_HTTP_K8S_METRICS_ALLOWED)
+            ? NGX_HTTP_K8S_METRICS_STAT_ALLOWED
+            : (ruling->decision == NGX_HTTP_K8S_METRICS_DENIED)
+              ? NGX_HTTP_K8S_METRICS_STAT_DENIED
+              : NGX_HTTP_K8S_METRICS_STAT_FAILED);
 
     ngx_queue_init(&waiters);
 

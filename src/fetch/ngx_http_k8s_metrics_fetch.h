@@ -83,6 +83,7 @@ typedef struct {
                                             and operators; no secrets; a NUL
                                             ends it */
     ngx_uint_t                       reused;    /* a kept connection */
+    ngx_uint_t                       resumed;   /* a TLS session was */
 } ngx_http_k8s_metrics_response_t;
 
 

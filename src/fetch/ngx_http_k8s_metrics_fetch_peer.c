@@ -148,6 +148,13 @@ ngx_http_k8s_metrics_peer_failures(ngx_http_k8s_metrics_peer_t *peer)
 }
 
 
+ngx_uint_t
+ngx_http_k8s_metrics_peer_kept(ngx_http_k8s_metrics_peer_t *peer)
+{
+    return peer->nidle;
+}
+
+
 ngx_int_t
 ngx_http_k8s_metrics_fetch_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us)

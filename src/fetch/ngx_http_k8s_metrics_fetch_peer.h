@@ -21,5 +21,8 @@
 ngx_uint_t ngx_http_k8s_metrics_peer_failures(
     ngx_http_k8s_metrics_peer_t *peer);
 
+/* Connections that are kept and idle. */
+ngx_uint_t ngx_http_k8s_metrics_peer_kept(ngx_http_k8s_metrics_peer_t *peer);
+
 
 #endif /* _NGX_HTTP_K8S_METRICS_FETCH_PEER_H_INCLUDED_ */

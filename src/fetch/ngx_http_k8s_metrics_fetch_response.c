@@ -255,6 +255,7 @@ ngx_http_k8s_metrics_fetch_filter_init(void *data)
 
     ngx_int_t             rc;
     ngx_uint_t            status;
+    ngx_connection_t     *c;
     ngx_http_upstream_t  *u;
 
     u = f->request.upstream;
@@ -292,6 +293,10 @@ ngx_http_k8s_metrics_fetch_filter_init(void *data)
     if (u->length == 0) {
         u->keepalive = !f->close && u->buffer.pos == u->buffer.last;
     }
+
+    c = u->peer.connection;
+
+    f->response.resumed = (c->ssl && SSL_session_reused(c->ssl->connection));
 
     if (f->handlers->header == NULL) {
         return NGX_OK;

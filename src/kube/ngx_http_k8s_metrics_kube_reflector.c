@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_k8s_metrics_kube_internal.h"
+#include "ngx_http_k8s_metrics_store_stats.h"
 
 
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_BACKOFF_MIN  500
@@ -205,6 +206,11 @@ ngx_http_k8s_metrics_reflector_timer(ngx_event_t *ev)
 
     if (ngx_exiting || ngx_terminate) {
         return;
+    }
+
+    if (r->desc->stored && r->state == ngx_http_k8s_metrics_reflector_watch) {
+        ngx_http_k8s_metrics_store_count(r->kube->store,
+                      NGX_HTTP_K8S_METRICS_STAT_WATCHES + r->desc->kind, 1);
     }
 
     if (ngx_http_k8s_metrics_reflector_request(r) != NGX_OK) {

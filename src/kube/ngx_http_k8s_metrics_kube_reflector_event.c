@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_k8s_metrics_kube_internal.h"
+#include "ngx_http_k8s_metrics_store_stats.h"
 
 
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_SAVE  1000
@@ -174,6 +175,8 @@ ngx_http_k8s_metrics_reflector_synced(ngx_http_k8s_metrics_reflector_t *r)
 {
     if (r->desc->stored) {
         ngx_http_k8s_metrics_store_list_end(r->kube->store, r->desc->kind);
+        ngx_http_k8s_metrics_store_count(r->kube->store,
+                      NGX_HTTP_K8S_METRICS_STAT_LISTS + r->desc->kind, 1);
     }
 
     r->state = ngx_http_k8s_metrics_reflector_watch;

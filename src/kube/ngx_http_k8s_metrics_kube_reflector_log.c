@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_k8s_metrics_kube_internal.h"
+#include "ngx_http_k8s_metrics_store_stats.h"
 
 
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_SAY       60000
@@ -34,6 +35,11 @@ ngx_http_k8s_metrics_reflector_failed(ngx_http_k8s_metrics_reflector_t *r,
     other = (ngx_strcmp(words, r->last) != 0);
 
     r->failures++;
+
+    if (r->desc->stored) {
+        ngx_http_k8s_metrics_store_count(r->kube->store,
+                      NGX_HTTP_K8S_METRICS_STAT_UNHEARD + r->desc->kind, 1);
+    }
 
     if (r->failures > 1
         && since < (other ? NGX_HTTP_K8S_METRICS_REFLECTOR_SAY_NEW
@@ -107,6 +113,10 @@ ngx_http_k8s_metrics_reflector_words(ngx_http_k8s_metrics_reflector_t *r,
 void
 ngx_http_k8s_metrics_reflector_works(ngx_http_k8s_metrics_reflector_t *r)
 {
+    if (r->desc->stored) {
+        ngx_http_k8s_metrics_store_heard(r->kube->store, r->desc->kind);
+    }
+
     if (r->failures == 0) {
         return;
     }

@@ -80,6 +80,8 @@ ngx_http_k8s_metrics_exposition_reset(ngx_http_k8s_metrics_exposition_t *e)
     e->has_node = 0;
     e->scrape_error = 0;
     e->npods = 0;
+    e->nincomplete = 0;
+    e->node_missing = 0;
     e->ncontainers = 0;
     e->nlines = 0;
     e->nsamples = 0;
@@ -223,6 +225,35 @@ ngx_http_k8s_metrics_exposition_end(ngx_http_k8s_metrics_exposition_t *e)
                                     | NGX_HTTP_K8S_METRICS_HAVE_MEMORY)
                    && e->node.cpu != 0 && e->node.memory != 0);
     e->dropped.nodes = !e->has_node;
+    e->node_missing = e->has_node ? 0
+                      : ngx_http_k8s_metrics_exposition_missing(e->node_have,
+                                                 e->node.cpu, e->node.memory);
 
     return ngx_http_k8s_metrics_exposition_result(e);
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_exposition_missing(ngx_uint_t have, uint64_t cpu,
+    uint64_t memory)
+{
+    ngx_uint_t  missing;
+
+    missing = 0;
+
+    if (!(have & NGX_HTTP_K8S_METRICS_HAVE_CPU)) {
+        missing |= NGX_HTTP_K8S_METRICS_LACKS_CPU;
+
+    } else if (cpu == 0) {
+        missing |= NGX_HTTP_K8S_METRICS_ZERO_CPU;
+    }
+
+    if (!(have & NGX_HTTP_K8S_METRICS_HAVE_MEMORY)) {
+        missing |= NGX_HTTP_K8S_METRICS_LACKS_MEMORY;
+
+    } else if (memory == 0) {
+        missing |= NGX_HTTP_K8S_METRICS_ZERO_MEMORY;
+    }
+
+    return missing;
 }

@@ -69,6 +69,9 @@ typedef struct {
     ngx_http_k8s_metrics_point_t                node;
     ngx_uint_t                                  npods;
     ngx_http_k8s_metrics_pod_points_t          *pods;   /* by ns, name */
+    ngx_uint_t                                  nincomplete;    /* behind
+                                                   them: not to be served */
+    ngx_uint_t                                  node_missing;   /* bits */
     ngx_uint_t                                  ncontainers;    /* in all */
     ngx_uint_t                                  nlines; /* no comments */
     ngx_uint_t                                  nsamples;   /* that counted */
@@ -139,7 +142,9 @@ ngx_int_t ngx_http_k8s_metrics_exposition_feed(
 /*
  * The body is complete: a last line without a newline counts, and the result
  * is made.  Each pod is there once, with the containers it has, sorted by
- * namespace, pod and container; the node has an empty name.  Strings and
+ * namespace, pod and container; the node has an empty name.  Behind them, in
+ * no order, are those that were dropped, without containers and with what was
+ * missing: pods[npods] to pods[npods + nincomplete - 1].  Strings and
  * arrays are the parser's memory.  A body of which nothing could be used
  * gives !has_node and npods == 0.  NGX_OK, or NGX_ERROR without memory.
  */

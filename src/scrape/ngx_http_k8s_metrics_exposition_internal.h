@@ -54,7 +54,7 @@ struct ngx_http_k8s_metrics_exposition_pod_s {
     uint32_t      last;
     uint32_t      n;
     uint32_t      slot;             /* of e->index */
-    ngx_uint_t    bad;              /* not to be served */
+    ngx_uint_t    bad;              /* why not to be served, bits */
 };
 
 /* The three labels that count: views into a line. */
@@ -79,7 +79,11 @@ ngx_int_t ngx_http_k8s_metrics_exposition_entry(
 void ngx_http_k8s_metrics_exposition_clear(
     ngx_http_k8s_metrics_exposition_t *e);
 
-/* Makes e->pods of the pods that are complete.  NGX_OK or NGX_ERROR. */
+/* What a reading lacks, of what it has: bits of store_samples.h, 0 nothing. */
+ngx_uint_t ngx_http_k8s_metrics_exposition_missing(ngx_uint_t have,
+    uint64_t cpu, uint64_t memory);
+
+/* Makes e->pods of the pods, the complete ones first.  NGX_OK or NGX_ERROR. */
 ngx_int_t ngx_http_k8s_metrics_exposition_result(
     ngx_http_k8s_metrics_exposition_t *e);
 

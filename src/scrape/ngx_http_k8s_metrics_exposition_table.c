@@ -36,6 +36,9 @@ static void ngx_http_k8s_metrics_exposition_unescape(ngx_str_t *s);
 static ngx_int_t ngx_http_k8s_metrics_exposition_fill(
     ngx_http_k8s_metrics_exposition_t *e, ngx_uint_t npods,
     ngx_uint_t npoints);
+static void ngx_http_k8s_metrics_exposition_incomplete(
+    ngx_http_k8s_metrics_exposition_t *e,
+    ngx_http_k8s_metrics_pod_points_t *pod);
 static void ngx_http_k8s_metrics_exposition_check(
     ngx_http_k8s_metrics_exposition_t *e,
     ngx_http_k8s_metrics_exposition_pod_t *pod);
@@ -182,7 +185,7 @@ ngx_http_k8s_metrics_exposition_add(ngx_http_k8s_metrics_exposition_t *e,
     ngx_http_k8s_metrics_exposition_entry_t  *n;
 
     if (e->full || t->n >= NGX_HTTP_K8S_METRICS_POD_CONTAINERS) {
-        t->bad = 1;
+        t->bad |= NGX_HTTP_K8S_METRICS_OVER_LIMIT;
         e->dropped.limit++;
         return NGX_DECLINED;
     }
@@ -475,7 +478,7 @@ ngx_http_k8s_metrics_exposition_fill(ngx_http_k8s_metrics_exposition_t *e,
     e->points = points;
 
     pod = ngx_http_k8s_metrics_exposition_room(e, e->pods, &e->pods_size,
-                                   npods,
+                                   e->ntable,
                                    sizeof(ngx_http_k8s_metrics_pod_points_t));
     if (pod == NULL) {
         return NGX_ERROR;
@@ -490,6 +493,7 @@ ngx_http_k8s_metrics_exposition_fill(ngx_http_k8s_metrics_exposition_t *e,
         pod[i].ns.len = t->ns_len;
         pod[i].name.data = e->names + t->name;
         pod[i].name.len = t->name_len;
+        pod[i].missing = 0;
         pod[i].ncontainers = t->n;
         pod[i].containers = points;
 
@@ -500,7 +504,38 @@ ngx_http_k8s_metrics_exposition_fill(ngx_http_k8s_metrics_exposition_t *e,
     e->npods = npods;
     e->ncontainers = npoints;
 
+    ngx_http_k8s_metrics_exposition_incomplete(e, pod + npods);
+
     return NGX_OK;
+}
+
+
+static void
+ngx_http_k8s_metrics_exposition_incomplete(
+    ngx_http_k8s_metrics_exposition_t *e,
+    ngx_http_k8s_metrics_pod_points_t *pod)
+{
+    ngx_uint_t                               i;
+    ngx_http_k8s_metrics_exposition_pod_t   *t;
+
+    for (i = 0; i < e->ntable; i++) {
+        t = &e->table[i];
+
+        if (!t->bad) {
+            continue;
+        }
+
+        pod->ns.data = e->names + t->ns;
+        pod->ns.len = t->ns_len;
+        pod->name.data = e->names + t->name;
+        pod->name.len = t->name_len;
+        pod->missing = t->bad;
+        pod->ncontainers = 0;
+        pod->containers = NULL;
+
+        pod++;
+        e->nincomplete++;
+    }
 }
 
 
@@ -508,22 +543,21 @@ static void
 ngx_http_k8s_metrics_exposition_check(ngx_http_k8s_metrics_exposition_t *e,
     ngx_http_k8s_metrics_exposition_pod_t *pod)
 {
-    uint32_t                                   i, have;
+    uint32_t                                   i;
+    ngx_uint_t                                 missing;
     ngx_http_k8s_metrics_exposition_entry_t   *n;
 
-    have = NGX_HTTP_K8S_METRICS_HAVE_CPU | NGX_HTTP_K8S_METRICS_HAVE_MEMORY;
-
     if (pod->n == 0) {
-        pod->bad = 1;
+        pod->bad |= NGX_HTTP_K8S_METRICS_OVER_LIMIT;
     }
 
     for (i = pod->first; i != NGX_HTTP_K8S_METRICS_NONE; i = n->next) {
         n = &e->entries[i];
 
-        if (n->have != have || n->cpu == 0 || n->memory == 0) {
-            e->dropped.containers++;
-            pod->bad = 1;
-        }
+        missing = ngx_http_k8s_metrics_exposition_missing(n->have, n->cpu,
+                                                          n->memory);
+        pod->bad |= missing;
+        e->dropped.containers += (missing != 0);
     }
 }
 

@@ -76,6 +76,11 @@ ngx_http_k8s_metrics_scraper_t *ngx_http_k8s_metrics_scraper(
 void ngx_http_k8s_metrics_scraper_tick(
     ngx_http_k8s_metrics_scraper_t *scraper);
 
+/* How many nodes this worker scrapes, and idle connections it keeps to them. */
+void ngx_http_k8s_metrics_scraper_figures(
+    ngx_http_k8s_metrics_scraper_t *scraper, ngx_uint_t *nodes,
+    ngx_uint_t *connections);
+
 /* The role is gone or the worker exits: cancel scrapes, close connections. */
 void ngx_http_k8s_metrics_scraper_stop(
     ngx_http_k8s_metrics_scraper_t *scraper);

@@ -15,6 +15,7 @@
 #include "ngx_http_k8s_metrics_scrape.h"
 #include "ngx_http_k8s_metrics_cadence.h"
 #include "ngx_http_k8s_metrics_exposition.h"
+#include "ngx_http_k8s_metrics_store_stats.h"
 
 
 /* kubelets refresh a container's counters every 10 to 15 s */
@@ -52,7 +53,7 @@
 #define NGX_HTTP_K8S_METRICS_MAX_NAMES       (1024 * 1024)
 
 /* the longest reason, with its end */
-#define NGX_HTTP_K8S_METRICS_REASON          160
+#define NGX_HTTP_K8S_METRICS_REASON          256
 
 
 typedef struct ngx_http_k8s_metrics_parser_s  ngx_http_k8s_metrics_parser_t;
@@ -128,6 +129,7 @@ typedef struct {
     ngx_msec_t                               fresh_last;
     ngx_uint_t                               tries;     /* out of turn */
     ngx_http_k8s_metrics_cadence_t           cadence;
+    uint64_t                                 clock;     /* at that time, us */
     ngx_msec_t                               logged;
     ngx_msec_t                               limited;   /* logged, too */
     ngx_uint_t                               failures;  /* in a row */
@@ -209,6 +211,13 @@ void ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k);
 /* --- why not, in words (scrape_words.c) -------------------------------- */
 
 /*
+ * Of a fetch that failed: what it says, and what an operator can do about it;
+ * "buf" holds NGX_HTTP_K8S_METRICS_REASON bytes.
+ */
+const char *ngx_http_k8s_metrics_scrape_unanswered(
+    ngx_http_k8s_metrics_response_t *res, char *buf);
+
+/*
  * Of a status other than 200, or of a body without a usable series: a constant
  * or "buf", which holds NGX_HTTP_K8S_METRICS_REASON bytes.
  */
@@ -218,14 +227,38 @@ const char *ngx_http_k8s_metrics_scrape_unusable(
     char *buf);
 
 
-/* --- failures, counted and logged within bounds (scrape_log.c) --------- */
+/* --- what operators see of it (scrape_stats.c) -------------------------- */
+
+/* A scrape begins: from here on it lasts. */
+void ngx_http_k8s_metrics_scrape_begins(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* What is kept of a scrape that ends with "result": views of k. */
+void ngx_http_k8s_metrics_scrape_request(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_result_e result,
+    ngx_http_k8s_metrics_request_t *request);
+
+/* Counts an end; the connection that an answer came on. */
+void ngx_http_k8s_metrics_scrape_counted(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_result_e result);
+void ngx_http_k8s_metrics_scrape_connected(ngx_http_k8s_metrics_kubelet_t *k,
+    const ngx_http_k8s_metrics_response_t *res);
+
+/* Counts what was left out of a body. */
+void ngx_http_k8s_metrics_scrape_dropped(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* The result that a fetch's failure, or a status other than 200, is. */
+ngx_http_k8s_metrics_result_e ngx_http_k8s_metrics_scrape_code(
+    const ngx_http_k8s_metrics_response_t *res);
+
+
+/* --- failures, kept and logged within bounds (scrape_log.c) --------- */
 
 /* the store logs it, once for all nodes */
 extern const char  ngx_http_k8s_metrics_zone_full[];
 
 /* A scrape failed for "reason". */
 void ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
-    const char *reason);
+    ngx_http_k8s_metrics_result_e result, const char *reason);
 
 /* A scrape was good for a part of what it brought. */
 void ngx_http_k8s_metrics_scrape_limited(ngx_http_k8s_metrics_kubelet_t *k);

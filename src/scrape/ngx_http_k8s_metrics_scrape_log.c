@@ -43,10 +43,11 @@ ngx_http_k8s_metrics_scrape_limited(ngx_http_k8s_metrics_kubelet_t *k)
 
 void
 ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
-    const char *reason)
+    ngx_http_k8s_metrics_result_e result, const char *reason)
 {
     ngx_str_t                        text;
     ngx_uint_t                       level;
+    ngx_http_k8s_metrics_request_t   request;
     ngx_http_k8s_metrics_scraper_t  *s;
 
     s = k->scraper;
@@ -56,7 +57,11 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
     text.data = (u_char *) reason;
     text.len = ngx_strlen(reason);
 
-    ngx_http_k8s_metrics_store_scrape_failed(s->store, k->ref, &text);
+    ngx_http_k8s_metrics_scrape_counted(k, result);
+    ngx_http_k8s_metrics_scrape_request(k, result, &request);
+
+    ngx_http_k8s_metrics_store_scrape_failed(s->store, k->ref, &request,
+                                             &text);
 
     if (reason == ngx_http_k8s_metrics_zone_full
         || !ngx_http_k8s_metrics_scrape_may_log(s, &k->logged))

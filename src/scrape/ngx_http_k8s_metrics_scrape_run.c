@@ -24,7 +24,8 @@ static void ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res);
 static const char *ngx_http_k8s_metrics_scrape_result(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
-    ngx_http_k8s_metrics_scrape_t *scrape, char *buf);
+    ngx_http_k8s_metrics_scrape_t *scrape, char *buf,
+    ngx_http_k8s_metrics_result_e *result);
 static int64_t ngx_http_k8s_metrics_scrape_stamp(
     const ngx_http_k8s_metrics_scrape_t *scrape);
 
@@ -52,15 +53,20 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
     k->started = ngx_current_msec;
     k->wall = (int64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
 
+    ngx_http_k8s_metrics_scrape_begins(k);
     ngx_http_k8s_metrics_store_scrape_started(s->store, k->started);
 
     if (k->peer == NULL) {
-        ngx_http_k8s_metrics_scrape_failed(k, k->unusable);
+        ngx_http_k8s_metrics_scrape_failed(k,
+                                       NGX_HTTP_K8S_METRICS_RESULT_NO_ADDRESS,
+                                       k->unusable);
         return;
     }
 
     if (ngx_http_k8s_metrics_scrape_parser(k) != NGX_OK) {
-        ngx_http_k8s_metrics_scrape_failed(k, "no memory");
+        ngx_http_k8s_metrics_scrape_failed(k,
+                                       NGX_HTTP_K8S_METRICS_RESULT_NO_MEMORY,
+                                       "no memory");
         return;
     }
 
@@ -93,7 +99,9 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 
     if (k->fetch == NULL) {
         ngx_http_k8s_metrics_scrape_release(k);
-        ngx_http_k8s_metrics_scrape_failed(k, "no request could be started");
+        ngx_http_k8s_metrics_scrape_failed(k,
+                                       NGX_HTTP_K8S_METRICS_RESULT_INTERNAL,
+                                       "no request could be started");
     }
 }
 
@@ -179,24 +187,32 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     char                           buf[NGX_HTTP_K8S_METRICS_REASON];
     const char                    *reason;
     ngx_http_k8s_metrics_scrape_t  scrape;
+    ngx_http_k8s_metrics_result_e  result;
 
     ngx_memzero(&scrape, sizeof(ngx_http_k8s_metrics_scrape_t));
+
+    result = ngx_http_k8s_metrics_scrape_code(res);
 
     if (res->status && res->status != NGX_HTTP_K8S_METRICS_SCRAPE_OK) {
         reason = ngx_http_k8s_metrics_scrape_status(res->status, buf);
 
     } else if (rc != NGX_OK) {
-        reason = res->error;
+        reason = ngx_http_k8s_metrics_scrape_unanswered(res, buf);
 
     } else {
-        reason = ngx_http_k8s_metrics_scrape_result(k, res, &scrape, buf);
+        reason = ngx_http_k8s_metrics_scrape_result(k, res, &scrape, buf,
+                                                    &result);
     }
+
+    ngx_http_k8s_metrics_scrape_connected(k, res);
 
     if (reason) {
         ngx_http_k8s_metrics_scrape_release(k);
-        ngx_http_k8s_metrics_scrape_failed(k, reason);
+        ngx_http_k8s_metrics_scrape_failed(k, result, reason);
         return;
     }
+
+    ngx_http_k8s_metrics_scrape_counted(k, NGX_HTTP_K8S_METRICS_RESULT_OK);
 
     if (k->failures) {
         ngx_log_error(NGX_LOG_NOTICE, k->scraper->log, 0,
@@ -220,9 +236,11 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 static const char *
 ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_http_k8s_metrics_response_t *res,
-    ngx_http_k8s_metrics_scrape_t *scrape, char *buf)
+    ngx_http_k8s_metrics_scrape_t *scrape, char *buf,
+    ngx_http_k8s_metrics_result_e *result)
 {
     ngx_int_t                          rc;
+    ngx_http_k8s_metrics_request_t     request;
     ngx_http_k8s_metrics_scraper_t    *s;
     ngx_http_k8s_metrics_exposition_t *e;
 
@@ -230,14 +248,19 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
     e = &k->parser->exposition;
 
     if (ngx_http_k8s_metrics_exposition_end(e) != NGX_OK) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_NO_MEMORY;
         return "no memory";
     }
 
+    ngx_http_k8s_metrics_scrape_dropped(k);
+
     if (e->scrape_error) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_SCRAPE_ERROR;
         return "the kubelet says that it could not collect (scrape_error 1)";
     }
 
     if (!e->has_node && e->npods == 0) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_NO_SERIES;
         return ngx_http_k8s_metrics_scrape_unusable(k, res, buf);
     }
 
@@ -249,17 +272,29 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
     scrape->scraped = k->started;
     scrape->has_node = e->has_node;
     scrape->usage = e->node;
-    scrape->npods = e->npods;
+    scrape->npods = e->npods + e->nincomplete;
     scrape->pods = e->pods;
     scrape->early = k->early;
     scrape->close = k->close;
     scrape->window = (int64_t) NGX_HTTP_K8S_METRICS_MIN_WINDOW * 1000000;
 
+    scrape->missing = e->node_missing;
+    scrape->request = &request;
+
+    ngx_http_k8s_metrics_scrape_request(k, NGX_HTTP_K8S_METRICS_RESULT_OK,
+                                        &request);
+
     rc = ngx_http_k8s_metrics_store_scraped(s->store, scrape,
                                             (int64_t) s->conf->resolution
                                             * 1000000);
+    scrape->request = NULL;
 
-    return (rc == NGX_ABORT) ? ngx_http_k8s_metrics_zone_full : NULL;
+    if (rc == NGX_ABORT) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_ZONE_FULL;
+        return ngx_http_k8s_metrics_zone_full;
+    }
+
+    return NULL;
 }
 
 

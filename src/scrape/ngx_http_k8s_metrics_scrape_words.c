@@ -14,6 +14,87 @@
 static u_char *ngx_http_k8s_metrics_scrape_type(u_char *p, ngx_str_t *type);
 
 
+/* What a fetch says, and what an operator can do about it. */
+
+static const struct {
+    ngx_http_k8s_metrics_failure_e   failure;
+    const char                      *says;
+    const char                      *hint;
+} ngx_http_k8s_metrics_scrape_hints[] = {
+
+    { NGX_HTTP_K8S_METRICS_FETCH_CONNECT, "refused",
+      "no kubelet listens at that address and port" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_CONNECT, "no route",
+      "a firewall or a NetworkPolicy rejects it, or the node is off" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_CONNECT, "unreachable",
+      "the address is of a network that cannot be reached from here" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TIMEOUT, "connection timed out",
+      "a firewall or a NetworkPolicy drops it, or the node is off" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TIMEOUT, "",
+      "the node is overloaded, or its kubelet hangs" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TLS, "IP address mismatch",
+      "it has no IP SAN; serverTLSBootstrap: true in the kubelet's "
+      "configuration makes one that has" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TLS, "hostname mismatch",
+      "it has no DNS SAN of that name" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TLS, "self-signed",
+      "the kubelet signed it itself; serverTLSBootstrap: true makes one of "
+      "the cluster's CA" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TLS, "self signed",
+      "the kubelet signed it itself; serverTLSBootstrap: true makes one of "
+      "the cluster's CA" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TLS, "issuer",
+      "another CA signed it: k8s_metrics_kubelet_certificate_authority" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TLS, "expired",
+      "is its rotation stuck on unapproved CSRs?" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TLS, "certificate required",
+      "the kubelet wants one of us: k8s_metrics_kubelet_client_certificate" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_TLS, "wrong version",
+      "no TLS is spoken at that port" },
+
+    { NGX_HTTP_K8S_METRICS_FETCH_OK, NULL, NULL }
+};
+
+
+const char *
+ngx_http_k8s_metrics_scrape_unanswered(ngx_http_k8s_metrics_response_t *res,
+    char *buf)
+{
+    u_char      *last;
+    ngx_uint_t   i;
+
+    for (i = 0; ngx_http_k8s_metrics_scrape_hints[i].says; i++) {
+
+        if (ngx_http_k8s_metrics_scrape_hints[i].failure == res->failure
+            && ngx_strstr(res->error,
+                          ngx_http_k8s_metrics_scrape_hints[i].says))
+        {
+            last = ngx_snprintf((u_char *) buf,
+                                NGX_HTTP_K8S_METRICS_REASON - 1, "%s (%s)",
+                                res->error,
+                                ngx_http_k8s_metrics_scrape_hints[i].hint);
+            *last = '\0';
+
+            return buf;
+        }
+    }
+
+    return res->error;
+}
+
+
 const char *
 ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf)
 {
@@ -23,14 +104,18 @@ ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf)
     switch (status) {
 
     case 401:
-        return "401 Unauthorized: the kubelet does not take our token (is its "
-               "webhook authentication on?)";
+        return "401 Unauthorized: the kubelet does not take our token (its "
+               "webhook authentication is off: "
+               "authentication.webhook.enabled, or "
+               "--authentication-token-webhook)";
 
     case 403:
-        return "403 Forbidden: the ClusterRole lacks nodes/metrics";
+        return "403 Forbidden: the ClusterRole lacks nodes/metrics, or the "
+               "ClusterRoleBinding is another ServiceAccount's";
 
     case 404:
-        return "404 Not Found: no metrics at that path";
+        return "404 Not Found: no metrics at that path (a kubelet before "
+               "1.14, or another server at that port)";
 
     default:
         break;

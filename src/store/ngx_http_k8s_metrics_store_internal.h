@@ -14,6 +14,7 @@
 #include "ngx_http_k8s_metrics_store.h"
 #include "ngx_http_k8s_metrics_store_read.h"
 #include "ngx_http_k8s_metrics_store_samples.h"
+#include "ngx_http_k8s_metrics_store_stats.h"
 
 
 /*
@@ -21,11 +22,11 @@
  * granules of 16 bytes from "base"; 0 is nothing.  Bytes on a 64-bit machine,
  * before the arena's rounding up (a quarter at most):
  *
- *     node       104 and its strings, and a block of samples
+ *     node       216 and its strings, and a block of samples
  *     pod         32, 4 in the index (leaves are half full or more), strings
  *     label        8 (two references to strings)
  *     string      16 and its bytes, once for all that use it
- *     samples     88 for a node, 16 a pod, 64 a container and its name
+ *     samples     96 for a node, 16 a pod, 64 a container and its name
  *
  * and 32 for each kilobyte of the zone or less, for what leads to names and a
  * bit for each granule.
@@ -73,6 +74,27 @@ typedef struct {
 } ngx_http_k8s_metrics_shpod_t;
 
 
+/*
+ * How a node's requests went: the last one and, since it is known, their
+ * durations.
+ */
+typedef struct {
+    uint64_t             success;   /* mono of its end, 0 never */
+    uint64_t             failure;
+    uint64_t             next;      /* mono, 0 unknown */
+    uint64_t             ended;     /* s since 1970, 0 never */
+    uint64_t             sum;       /* of durations, us */
+    uint32_t             buckets[NGX_HTTP_K8S_METRICS_DURATIONS + 1];
+    uint32_t             address;   /* strings, or 0 */
+    uint32_t             path;
+    uint32_t             failures;  /* in a row */
+    uint16_t             port;
+    uint16_t             worker;    /* who asked, from 1 */
+    uint16_t             result;
+    uint16_t             unused;
+} ngx_http_k8s_metrics_shrequest_t;
+
+
 typedef struct {
     ngx_http_k8s_metrics_record_t   head;
     uint32_t                        samples;    /* block, or 0 */
@@ -86,6 +108,8 @@ typedef struct {
     uint16_t                        port;
     uint16_t                        node_point; /* the node has two */
     uint16_t                        failed;     /* the last scrape did */
+    ngx_http_k8s_metrics_shrequest_t
+                                    request;
 } ngx_http_k8s_metrics_shnode_t;
 
 
@@ -113,7 +137,8 @@ typedef struct {
 typedef struct {
     uint32_t             pod;       /* sorted by it */
     uint32_t             birth;
-    uint32_t             first;     /* container */
+    uint32_t             first;     /* container; without any: what the
+                                       kubelet's report lacked */
     uint32_t             n;
 } ngx_http_k8s_metrics_shsample_t;
 
@@ -132,6 +157,8 @@ typedef struct {
     uint32_t                             room;      /* bytes allocated */
     uint32_t                             npods;
     uint32_t                             ncontainers;
+    uint32_t                             served;    /* pods with two points */
+    uint32_t                             missing;   /* of the node's report */
     uint64_t                             scraped;   /* mono */
     ngx_http_k8s_metrics_shcontainer_t   node;      /* last.timestamp 0: no
                                                        point */
@@ -143,6 +170,25 @@ typedef struct {
     uint64_t             mono;
     uint64_t             inflight;  /* requests; its worker alone writes it */
 } ngx_http_k8s_metrics_slot_t;
+
+/* Without the lock, by atomic additions, unless it says otherwise. */
+typedef struct {
+    uint64_t             counters[NGX_HTTP_K8S_METRICS_STATS];
+    uint64_t             fresh[NGX_HTTP_K8S_METRICS_AGES + 1];
+    uint64_t             fresh_sum;             /* us */
+    uint64_t             heard[NGX_HTTP_K8S_METRICS_KINDS];     /* mono */
+
+    /* rounds: under the lock */
+    uint64_t             ticks[NGX_HTTP_K8S_METRICS_TICKS + 1];
+    uint64_t             tick_sum;              /* us */
+    uint64_t             tick_resolution;       /* ms, of the buckets */
+    uint64_t             tick_since;            /* mono, 0 none yet */
+    uint64_t             tick_longest;          /* request since, us */
+
+    /* each worker writes its own */
+    ngx_http_k8s_metrics_figures_t
+                         figures[NGX_HTTP_K8S_METRICS_WORKERS];
+} ngx_http_k8s_metrics_shstats_t;
 
 /* What is lost when the zone is started afresh. */
 typedef struct {
@@ -206,6 +252,7 @@ typedef struct {
 
     uint64_t                         fresh_seq;
     ngx_http_k8s_metrics_fresh_t     fresh[NGX_HTTP_K8S_METRICS_FRESH_RING];
+    ngx_http_k8s_metrics_shstats_t   stats;
 
     ngx_http_k8s_metrics_content_t   content;
 } ngx_http_k8s_metrics_zone_t;
@@ -450,6 +497,15 @@ ngx_int_t ngx_http_k8s_metrics_record_remove(
 /* 1 when the reference still names a living node. */
 ngx_uint_t ngx_http_k8s_metrics_node_valid_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_ref_t ref);
+
+/* How a node's request went, when its result is known (store_stats.c). */
+void ngx_http_k8s_metrics_request_record_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node,
+    const ngx_http_k8s_metrics_request_t *request);
+
+/* Gives the strings of that back. */
+void ngx_http_k8s_metrics_request_free_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node);
 
 /* Gives a node's samples back. */
 void ngx_http_k8s_metrics_samples_free_locked(

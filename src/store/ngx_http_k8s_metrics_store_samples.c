@@ -11,9 +11,6 @@
 #include "ngx_http_k8s_metrics_store_internal.h"
 
 
-#define NGX_HTTP_K8S_METRICS_REASON  127
-
-
 static ngx_int_t ngx_http_k8s_metrics_samples_scratch(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_scrape_t *scrape,
     size_t *size);
@@ -79,6 +76,10 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
     resets = store->zone->resets;
     n = ngx_http_k8s_metrics_samples_resolve_locked(store, scrape, found);
 
+    ngx_http_k8s_metrics_store_count(store,
+                                     NGX_HTTP_K8S_METRICS_STAT_UNPLACED,
+                                     scrape->npods - n);
+
     node = ngx_http_k8s_metrics_store_ptr(store, scrape->node.offset);
     block = node->samples ? ngx_http_k8s_metrics_store_ptr(store,
                                                            node->samples)
@@ -118,6 +119,11 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
         rc = ngx_http_k8s_metrics_samples_publish_locked(store, node, new,
                                                          points);
         store->zone->full_scrapes += (rc == NGX_ABORT);
+
+        if (rc == NGX_OK && scrape->request) {
+            ngx_http_k8s_metrics_request_record_locked(store, node,
+                                                       scrape->request);
+        }
     }
 
     ngx_http_k8s_metrics_store_unlock(store);
@@ -279,7 +285,7 @@ ngx_http_k8s_metrics_samples_build(ngx_http_k8s_metrics_scrape_t *scrape,
     int64_t resolution)
 {
     u_char                              *names;
-    ngx_uint_t                           i, j, n, points;
+    ngx_uint_t                           i, j, n, one, points;
     ngx_http_k8s_metrics_shsample_t     *pods, *was;
     ngx_http_k8s_metrics_shcontainer_t  *c, *o;
     ngx_http_k8s_metrics_pod_points_t   *pod;
@@ -290,6 +296,8 @@ ngx_http_k8s_metrics_samples_build(ngx_http_k8s_metrics_scrape_t *scrape,
 
     new->npods = (uint32_t) npods;
     new->scraped = scrape->scraped;
+    new->served = 0;
+    new->missing = (uint32_t) scrape->missing;
 
     ngx_memzero(&new->node, sizeof(ngx_http_k8s_metrics_shcontainer_t));
 
@@ -315,7 +323,8 @@ ngx_http_k8s_metrics_samples_build(ngx_http_k8s_metrics_scrape_t *scrape,
     for (i = 0; i < npods; i++) {
         pod = &scrape->pods[found[i].first];
         pods[i] = found[i];
-        pods[i].first = (uint32_t) n;
+        pods[i].first = (uint32_t) (pod->ncontainers ? n : pod->missing);
+        one = 0;
 
         was = old ? ngx_http_k8s_metrics_samples_pod(old, found[i].pod,
                                                      found[i].birth)
@@ -335,7 +344,10 @@ ngx_http_k8s_metrics_samples_build(ngx_http_k8s_metrics_scrape_t *scrape,
                                c[n].len);
 
             points += (c[n].prev_timestamp != 0);
+            one |= (c[n].prev_timestamp == 0);
         }
+
+        new->served += (pod->ncontainers && !one);
     }
 
     new->size = (uint32_t) (names - (u_char *) new);
@@ -608,36 +620,5 @@ ngx_http_k8s_metrics_store_scrape_started(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_store_lock(store);
     store->zone->scrape_started = mono;
     store->zone->scrapes++;
-    ngx_http_k8s_metrics_store_unlock(store);
-}
-
-
-void
-ngx_http_k8s_metrics_store_scrape_failed(ngx_http_k8s_metrics_store_t *store,
-    ngx_http_k8s_metrics_ref_t ref, ngx_str_t *reason)
-{
-    uint32_t                        off;
-    ngx_str_t                       s;
-    ngx_http_k8s_metrics_shnode_t  *node;
-
-    s.data = reason->data;
-    s.len = ngx_min(reason->len, NGX_HTTP_K8S_METRICS_REASON);
-
-    ngx_http_k8s_metrics_store_lock(store);
-
-    store->zone->scrapes_failed++;
-
-    if (ngx_http_k8s_metrics_node_valid_locked(store, ref)) {
-        node = ngx_http_k8s_metrics_store_ptr(store, ref.offset);
-        off = ngx_http_k8s_metrics_shstr_get_locked(store, &s);
-
-        /* even if a full zone has no room for why */
-
-        node->failed = 1;
-
-        ngx_http_k8s_metrics_shstr_put_locked(store, node->reason);
-        node->reason = off;
-    }
-
     ngx_http_k8s_metrics_store_unlock(store);
 }

@@ -33,21 +33,67 @@ typedef struct {
     uint64_t      memory;           /* bytes */
 } ngx_http_k8s_metrics_point_t;
 
+/* What a kubelet's report of a pod or of its node lacked. */
+#define NGX_HTTP_K8S_METRICS_LACKS_CPU      0x1
+#define NGX_HTTP_K8S_METRICS_LACKS_MEMORY   0x2
+#define NGX_HTTP_K8S_METRICS_ZERO_CPU       0x4
+#define NGX_HTTP_K8S_METRICS_ZERO_MEMORY    0x8
+#define NGX_HTTP_K8S_METRICS_OVER_LIMIT     0x10
+
 typedef struct {
     ngx_str_t                       ns;
     ngx_str_t                       name;
-    ngx_uint_t                      ncontainers;
+    ngx_uint_t                      missing;        /* bits: not served */
+    ngx_uint_t                      ncontainers;    /* 0 with such bits */
     ngx_http_k8s_metrics_point_t   *containers;
 } ngx_http_k8s_metrics_pod_points_t;
+
+
+/* How a scrape ended; names: result_name() of store_stats.h. */
+typedef enum {
+    NGX_HTTP_K8S_METRICS_RESULT_OK = 0,
+    NGX_HTTP_K8S_METRICS_RESULT_NO_ADDRESS,
+    NGX_HTTP_K8S_METRICS_RESULT_NAME,           /* resolution of it */
+    NGX_HTTP_K8S_METRICS_RESULT_CONNECT,
+    NGX_HTTP_K8S_METRICS_RESULT_TLS,
+    NGX_HTTP_K8S_METRICS_RESULT_TIMEOUT,
+    NGX_HTTP_K8S_METRICS_RESULT_PROTOCOL,
+    NGX_HTTP_K8S_METRICS_RESULT_TOO_LARGE,
+    NGX_HTTP_K8S_METRICS_RESULT_UNAUTHORIZED,
+    NGX_HTTP_K8S_METRICS_RESULT_FORBIDDEN,
+    NGX_HTTP_K8S_METRICS_RESULT_NOT_FOUND,
+    NGX_HTTP_K8S_METRICS_RESULT_STATUS,         /* any other */
+    NGX_HTTP_K8S_METRICS_RESULT_NO_SERIES,
+    NGX_HTTP_K8S_METRICS_RESULT_SCRAPE_ERROR,
+    NGX_HTTP_K8S_METRICS_RESULT_NO_MEMORY,
+    NGX_HTTP_K8S_METRICS_RESULT_ZONE_FULL,
+    NGX_HTTP_K8S_METRICS_RESULT_INTERNAL,       /* no request began */
+    NGX_HTTP_K8S_METRICS_RESULTS
+} ngx_http_k8s_metrics_result_e;
+
+/* A request to a kubelet, for operators. */
+typedef struct {
+    ngx_http_k8s_metrics_result_e   result;
+    uint64_t                        duration;       /* us */
+    uint64_t                        ended;          /* s since 1970 */
+    ngx_msec_t                      resolution;     /* ms */
+    ngx_msec_t                      next;           /* mono, 0 unknown */
+    ngx_str_t                       address;        /* without its port */
+    in_port_t                       port;
+    ngx_str_t                       path;
+} ngx_http_k8s_metrics_request_t;
 
 /* The result of one scrape; the scraper's memory. */
 typedef struct {
     ngx_http_k8s_metrics_ref_t           node;
     ngx_msec_t                           scraped;   /* mono, at its start */
     unsigned                             has_node:1;
+    ngx_uint_t                           missing;   /* bits, without it */
     ngx_http_k8s_metrics_point_t         usage;     /* of the node */
     ngx_uint_t                           npods;
     ngx_http_k8s_metrics_pod_points_t   *pods;      /* each pod once */
+    const ngx_http_k8s_metrics_request_t
+                                        *request;   /* NULL: not told */
     unsigned                             early:1;   /* out of turn: what has
                                                        a rate keeps it */
     unsigned                             close:1;   /* the scrape before was
@@ -101,10 +147,13 @@ ngx_uint_t ngx_http_k8s_metrics_store_fresh(
 void ngx_http_k8s_metrics_store_scrape_started(
     ngx_http_k8s_metrics_store_t *store, ngx_msec_t mono);
 
-/* A scrape failed: "reason" (at most 127 bytes) is kept for the operator. */
+/*
+ * A scrape failed: "reason" (at most 255 bytes) is kept for the operator.
+ * "request" may be NULL: then only the reason is known.
+ */
 void ngx_http_k8s_metrics_store_scrape_failed(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_ref_t node,
-    ngx_str_t *reason);
+    const ngx_http_k8s_metrics_request_t *request, ngx_str_t *reason);
 
 
 /* What the scraper has to know of a node. */

@@ -152,12 +152,12 @@ TestNginxK8s::wait_until('the lists are there', sub {
 === paths of nobody get the index
 --- request eval
 [map { "GET $_" } qw(/api /api/v1 /api/v1/nodes /apis/apps /apis/apps/v1/pods
- /metrics /version /openapi/v2 /livezz /livez/ /livez/shutdown
+ /metricsz /debug/pods /version /openapi/v2 /livezz /livez/ /livez/shutdown
  /healthz/metric-collection-timely /apisx)]
 --- error_code eval
-[(404) x 13]
+[(404) x 14]
 --- response_body_like eval
-[(qr/^\{\n  "paths": \[\n/) x 13]
+[(qr/^\{\n  "paths": \[\n/) x 14]
 
 
 

@@ -274,7 +274,7 @@ test_points(void)
 
     is_int(get_aged(store, NODES, "b", 0), NGX_OK, "of any age");
     reason = str("connection refused");
-    ngx_http_k8s_metrics_store_scrape_failed(store, b, &reason);
+    ngx_http_k8s_metrics_store_scrape_failed(store, b, NULL, &reason);
     is_int(get_aged(store, NODES, "b", 0), NGX_DECLINED, "a failed scrape");
     is_int(get_aged(store, NODES, "b", 60000), NGX_OK, "which age forgives");
     (void) scrape_one(store, b, "ns", "p", 20, 1);

@@ -343,7 +343,8 @@ step(model_t *m)
     } else if (r < 999) {
         s = str(rnd(2) ? "connection refused" : "a timeout of 5000 ms");
         ngx_http_k8s_metrics_store_scrape_failed(m->store,
-                                ref_of(m->store, node_names[rnd(NNODES)]), &s);
+                                ref_of(m->store, node_names[rnd(NNODES)]),
+                                NULL, &s);
 
     } else {
         start_afresh(m);
