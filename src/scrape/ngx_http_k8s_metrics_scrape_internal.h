@@ -220,8 +220,9 @@ const char *ngx_http_k8s_metrics_scrape_unusable(
 
 /* --- failures, counted and logged within bounds (scrape_log.c) --------- */
 
-/* the store logs it, once for all nodes */
+/* the store logs these, once for all nodes */
 extern const char  ngx_http_k8s_metrics_zone_full[];
+extern const char  ngx_http_k8s_metrics_zone_share[];
 
 /* A scrape failed for "reason". */
 void ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,

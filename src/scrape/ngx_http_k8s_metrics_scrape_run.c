@@ -259,7 +259,20 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
                                             (int64_t) s->conf->resolution
                                             * 1000000);
 
-    return (rc == NGX_ABORT) ? ngx_http_k8s_metrics_zone_full : NULL;
+    switch (rc) {
+
+    case NGX_ABORT:
+        return ngx_http_k8s_metrics_zone_full;
+
+    case NGX_BUSY:
+        return ngx_http_k8s_metrics_zone_share;
+
+    case NGX_ERROR:
+        return "no memory";
+
+    default:
+        return NULL;
+    }
 }
 
 
