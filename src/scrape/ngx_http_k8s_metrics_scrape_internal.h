@@ -51,6 +51,9 @@
 #define NGX_HTTP_K8S_METRICS_MAX_CONTAINERS  5000
 #define NGX_HTTP_K8S_METRICS_MAX_NAMES       (1024 * 1024)
 
+/* what a parser may keep for the next scrape: 1,000 containers need 250 kB */
+#define NGX_HTTP_K8S_METRICS_MAX_KEPT        (512 * 1024)
+
 /* the longest reason, with its end */
 #define NGX_HTTP_K8S_METRICS_REASON          160
 

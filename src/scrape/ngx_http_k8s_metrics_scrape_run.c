@@ -104,6 +104,15 @@ ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k)
     k->fetch = NULL;
 
     if (k->parser) {
+
+        /* what one node needed once is not kept for all of them */
+
+        if (ngx_http_k8s_metrics_exposition_size(&k->parser->exposition)
+            > NGX_HTTP_K8S_METRICS_MAX_KEPT)
+        {
+            ngx_http_k8s_metrics_exposition_destroy(&k->parser->exposition);
+        }
+
         k->parser->next = k->scraper->parsers;
         k->scraper->parsers = k->parser;
         k->parser = NULL;
