@@ -292,6 +292,14 @@ static const row_t  rows[] = {
         { "a 15 6.5 1 -3600; b 15 3 2 3", "15 15s a 100000000 1 "
                                           "b 250000000 2" } } },
 
+    { "a new one whose timestamp repeats has one point", 15, {
+        { "a 0 5 1 -3600", "none" },
+        { "a 15 6.5 1 -3600; b 15 1 1 14", "none" },
+        /* metrics-server: a rate since the year 1, because of a's points */
+        { "a 30 8 1 -3600; b 15 1 1 14", "none" },
+        { "a 45 9.5 1 -3600; b 45 4 1 14",
+          "45 15s a 100000000 1 b 100000000 1" } } },
+
     { "one that vanishes takes only its own points", 15, {
         { "a 0 5 1 -3600; b 0 5 1 -3600", "none" },
         { "a 15 6.5 1 -3600; b 15 6.5 1 -3600",
