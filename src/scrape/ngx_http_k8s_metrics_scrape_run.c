@@ -207,7 +207,9 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
         return;
     }
 
-    if (k->failures) {
+    /* a node that fails now and then has its line a minute, no more */
+
+    if (k->failures > k->silent) {
         ngx_log_error(NGX_LOG_NOTICE, k->scraper->log, 0,
                       "k8s_metrics: node \"%V\" is scraped again after %ui "
                       "failures", &k->sn.str, k->failures);
@@ -215,7 +217,6 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 
     k->failures = 0;
     k->silent = 0;
-    k->logged = 0;
 
     ngx_http_k8s_metrics_kubelet_stored(k, &scrape,
                                   ngx_http_k8s_metrics_scrape_stamp(&scrape));
