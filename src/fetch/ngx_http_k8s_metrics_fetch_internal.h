@@ -20,6 +20,10 @@
 #define NGX_HTTP_K8S_METRICS_FETCH_BUFFER  16384    /* one TLS record */
 #define NGX_HTTP_K8S_METRICS_FETCH_AGE     3600000  /* of a kept connection */
 
+/* bytes of chunks' sizes, extensions and trailers, and more for each of data */
+#define NGX_HTTP_K8S_METRICS_FETCH_FRAMING  65536
+#define NGX_HTTP_K8S_METRICS_FETCH_FRAMED   8
+
 
 /* A kept connection; memory of the connection's own pool. */
 typedef struct {
@@ -75,6 +79,7 @@ struct ngx_http_k8s_metrics_fetch_s {
     ngx_http_status_t                status;
     ngx_http_chunked_t               chunked;
     off_t                            received;      /* bytes of the body */
+    off_t                            framed;        /* with its chunks' own */
     off_t                            max_body;
     ngx_msec_t                       limit;         /* deadline, ms */
 
@@ -84,6 +89,7 @@ struct ngx_http_k8s_metrics_fetch_s {
     unsigned                         header_done:1;
     unsigned                         has_length:1;
     unsigned                         is_chunked:1;
+    unsigned                         is_encoded:1;
     unsigned                         head:1;
     unsigned                         close:1;
     unsigned                         in_callback:1;

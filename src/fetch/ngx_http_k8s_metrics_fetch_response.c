@@ -15,6 +15,10 @@ static ngx_uint_t ngx_http_k8s_metrics_fetch_is(ngx_str_t *name,
     const char *lowcase, size_t len);
 static ngx_int_t ngx_http_k8s_metrics_fetch_length(
     ngx_http_k8s_metrics_fetch_t *f, ngx_str_t *value);
+static ngx_int_t ngx_http_k8s_metrics_fetch_transfer(
+    ngx_http_k8s_metrics_fetch_t *f, ngx_str_t *value);
+static ngx_int_t ngx_http_k8s_metrics_fetch_invalid(
+    ngx_http_k8s_metrics_fetch_t *f, const char *why);
 static time_t ngx_http_k8s_metrics_fetch_retry(ngx_str_t *value);
 static ngx_int_t ngx_http_k8s_metrics_fetch_chunks(
     ngx_http_k8s_metrics_fetch_t *f, u_char *p, size_t len);
@@ -49,6 +53,7 @@ ngx_http_k8s_metrics_fetch_reinit(ngx_http_request_t *r)
     f->status_done = 0;
     f->has_length = 0;
     f->is_chunked = 0;
+    f->is_encoded = 0;
     f->close = 0;
 
     r->state = 0;
@@ -94,10 +99,8 @@ ngx_http_k8s_metrics_fetch_process_header(ngx_http_request_t *r)
         }
 
         if (rc != NGX_HTTP_PARSE_HEADER_DONE) {
-            ngx_http_k8s_metrics_fetch_fail(f,
-                                           NGX_HTTP_K8S_METRICS_FETCH_PROTOCOL,
-                                           "answer has an invalid header");
-            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+            return ngx_http_k8s_metrics_fetch_invalid(f,
+                                            "answer has an invalid header");
         }
 
         if (f->response.status >= 200) {
@@ -105,6 +108,11 @@ ngx_http_k8s_metrics_fetch_process_header(ngx_http_request_t *r)
         }
 
         ngx_http_k8s_metrics_fetch_reinit(r);
+    }
+
+    if (f->is_chunked && f->has_length) {
+        return ngx_http_k8s_metrics_fetch_invalid(f,
+                          "both Content-Length and Transfer-Encoding");
     }
 
     u->headers_in.status_n = f->response.status;
@@ -126,9 +134,7 @@ ngx_http_k8s_metrics_fetch_status(ngx_http_request_t *r,
     }
 
     if (rc != NGX_OK || f->status.code < 100 || f->status.code == 101) {
-        ngx_http_k8s_metrics_fetch_fail(f, NGX_HTTP_K8S_METRICS_FETCH_PROTOCOL,
-                                        "answer is not HTTP/1.1");
-        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        return ngx_http_k8s_metrics_fetch_invalid(f, "answer is not HTTP/1.1");
     }
 
     f->response.status = f->status.code;
@@ -164,14 +170,13 @@ ngx_http_k8s_metrics_fetch_header(ngx_http_request_t *r,
     } else if (ngx_http_k8s_metrics_fetch_header_is(&name,
                                                     "transfer-encoding"))
     {
-        if (!ngx_http_k8s_metrics_fetch_header_is(&value, "chunked")) {
-            ngx_http_k8s_metrics_fetch_fail(f,
-                                           NGX_HTTP_K8S_METRICS_FETCH_PROTOCOL,
-                                           "unknown Transfer-Encoding");
-            return NGX_HTTP_UPSTREAM_INVALID_HEADER;
-        }
+        return ngx_http_k8s_metrics_fetch_transfer(f, &value);
 
-        f->is_chunked = 1;
+    } else if (ngx_http_k8s_metrics_fetch_header_is(&name, "content-encoding"))
+    {
+        if (!ngx_http_k8s_metrics_fetch_header_is(&value, "identity")) {
+            f->is_encoded = 1;
+        }
 
     } else if (ngx_http_k8s_metrics_fetch_header_is(&name, "connection")) {
         if (ngx_strlcasestrn(value.data, value.data + value.len,
@@ -215,15 +220,43 @@ ngx_http_k8s_metrics_fetch_length(ngx_http_k8s_metrics_fetch_t *f,
     if (n == (off_t) NGX_ERROR
         || (f->has_length && n != f->response.content_length))
     {
-        ngx_http_k8s_metrics_fetch_fail(f, NGX_HTTP_K8S_METRICS_FETCH_PROTOCOL,
-                                        "invalid Content-Length");
-        return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+        return ngx_http_k8s_metrics_fetch_invalid(f, "invalid Content-Length");
     }
 
     f->has_length = 1;
     f->response.content_length = n;
 
     return NGX_OK;
+}
+
+
+/* Chunked, once, and not before there was such a thing: all else is a trick. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_fetch_transfer(ngx_http_k8s_metrics_fetch_t *f,
+    ngx_str_t *value)
+{
+    if (f->is_chunked || f->status.http_version < NGX_HTTP_VERSION_11
+        || !ngx_http_k8s_metrics_fetch_header_is(value, "chunked"))
+    {
+        return ngx_http_k8s_metrics_fetch_invalid(f,
+                                                "unknown Transfer-Encoding");
+    }
+
+    f->is_chunked = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_k8s_metrics_fetch_invalid(ngx_http_k8s_metrics_fetch_t *f,
+    const char *why)
+{
+    ngx_http_k8s_metrics_fetch_fail(f, NGX_HTTP_K8S_METRICS_FETCH_PROTOCOL,
+                                    "%s", why);
+
+    return NGX_HTTP_UPSTREAM_INVALID_HEADER;
 }
 
 
@@ -278,6 +311,13 @@ ngx_http_k8s_metrics_fetch_filter_init(void *data)
     } else {
         f->close = 1;
         u->length = -1;
+    }
+
+    if (f->is_encoded && u->length != 0) {
+        ngx_http_k8s_metrics_fetch_fail(f, NGX_HTTP_K8S_METRICS_FETCH_PROTOCOL,
+                                        "answer has a Content-Encoding that "
+                                        "was not asked for");
+        return NGX_ERROR;
     }
 
     if (f->max_body && !f->head && u->length != 0
@@ -366,6 +406,8 @@ ngx_http_k8s_metrics_fetch_chunks(ngx_http_k8s_metrics_fetch_t *f, u_char *p,
     b.pos = p;
     b.last = p + len;
 
+    f->framed += len;
+
     for ( ;; ) {
 
 #if (nginx_version >= 1027002)
@@ -376,7 +418,7 @@ ngx_http_k8s_metrics_fetch_chunks(ngx_http_k8s_metrics_fetch_t *f, u_char *p,
 
         if (rc == NGX_AGAIN) {
             u->length = 1;
-            return NGX_OK;
+            break;
         }
 
         if (rc == NGX_DONE) {
@@ -403,6 +445,19 @@ ngx_http_k8s_metrics_fetch_chunks(ngx_http_k8s_metrics_fetch_t *f, u_char *p,
         b.pos += size;
         f->chunked.size -= size;
     }
+
+    /* bytes that are never counted otherwise: extensions, trailers */
+
+    if (f->framed - f->received > NGX_HTTP_K8S_METRICS_FETCH_FRAMING
+                           + NGX_HTTP_K8S_METRICS_FETCH_FRAMED * f->received)
+    {
+        ngx_http_k8s_metrics_fetch_fail(f, NGX_HTTP_K8S_METRICS_FETCH_PROTOCOL,
+                                        "answer has more of chunks and "
+                                        "trailers than of a body");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

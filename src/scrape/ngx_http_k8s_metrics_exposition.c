@@ -54,6 +54,18 @@ ngx_http_k8s_metrics_exposition_destroy(ngx_http_k8s_metrics_exposition_t *e)
 }
 
 
+size_t
+ngx_http_k8s_metrics_exposition_size(ngx_http_k8s_metrics_exposition_t *e)
+{
+    return e->line_size + e->names_size
+           + e->entries_size * sizeof(ngx_http_k8s_metrics_exposition_entry_t)
+           + e->table_size * sizeof(ngx_http_k8s_metrics_exposition_pod_t)
+           + (e->index_size + e->order_size) * sizeof(uint32_t)
+           + e->points_size * sizeof(ngx_http_k8s_metrics_point_t)
+           + e->pods_size * sizeof(ngx_http_k8s_metrics_pod_points_t);
+}
+
+
 static void
 ngx_http_k8s_metrics_exposition_free(void *p)
 {
@@ -70,7 +82,9 @@ ngx_http_k8s_metrics_exposition_start(ngx_http_k8s_metrics_exposition_t *e,
     ngx_http_k8s_metrics_exposition_clear(e);
     ngx_http_k8s_metrics_exposition_reset(e);
 
-    e->time = time;
+    /* metrics-server counts in milliseconds here, as the lines do */
+
+    e->time = time - time % 1000000;
 }
 
 

@@ -31,7 +31,11 @@
  * All others are skipped.  Labels may come in any order; those other than
  * namespace, pod and container are ignored.  A point's time is the later one
  * of its cpu and memory lines; a line without a time has the default one.
- * A repeated series: the last one counts.
+ * A repeated series: the last value that is one counts, as in metrics-server.
+ *
+ * A line that is none, or has a value, time or name that cannot be, is dropped
+ * alone and counted (metrics-server fails the scrape).  So is one with CR LF
+ * at its end, a hexadecimal number, or one of the three labels twice.
  *
  * One parser serves any number of scrapes, one after another; what it has
  * allocated (ngx_alloc) it keeps for the next, so that in the steady state
@@ -55,7 +59,7 @@ typedef struct {
     ngx_uint_t   timestamp;     /* no number, not past 1970, out of range */
     ngx_uint_t   too_long;
     ngx_uint_t   unnamed;       /* container, pod or namespace empty, or
-                                   longer than Kubernetes has them */
+                                   none that Kubernetes would give */
     ngx_uint_t   limit;         /* over a maximum; takes its pod with it */
     ngx_uint_t   containers;    /* containers: cpu or memory missing or 0 */
     ngx_uint_t   pods;          /* pods: such a container, or a limit */
@@ -127,7 +131,7 @@ void ngx_http_k8s_metrics_exposition_init(
 /*
  * Begins a scrape and forgets the last one, also one that was not ended.
  * "time" (ns since 1970, the time before the request) is for lines without
- * one.
+ * one, in whole milliseconds.
  */
 void ngx_http_k8s_metrics_exposition_start(
     ngx_http_k8s_metrics_exposition_t *e, int64_t time);
@@ -149,6 +153,10 @@ ngx_int_t ngx_http_k8s_metrics_exposition_feed(
  * gives !has_node and npods == 0.  NGX_OK, or NGX_ERROR without memory.
  */
 ngx_int_t ngx_http_k8s_metrics_exposition_end(
+    ngx_http_k8s_metrics_exposition_t *e);
+
+/* Bytes that are allocated. */
+size_t ngx_http_k8s_metrics_exposition_size(
     ngx_http_k8s_metrics_exposition_t *e);
 
 /* Frees what was allocated; may be called more than once after init. */

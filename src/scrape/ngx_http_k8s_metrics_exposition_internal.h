@@ -33,7 +33,7 @@
 
 struct ngx_http_k8s_metrics_exposition_entry_s {
     uint32_t      raw;
-    uint32_t      raw_len;          /* 0: had escapes, do not compare */
+    uint32_t      raw_len;
     uint32_t      name;
     uint32_t      name_len;
     uint32_t      next;             /* of the same pod */
@@ -62,7 +62,7 @@ typedef struct {
     ngx_str_t     ns;
     ngx_str_t     pod;
     ngx_str_t     container;
-    unsigned      escaped:1;
+    unsigned      escaped:1;        /* one of the three holds a "\\" */
 } ngx_http_k8s_metrics_exposition_labels_t;
 
 

@@ -241,8 +241,10 @@ ngx_http_k8s_metrics_exposition_container(
         return NGX_OK;
     }
 
+    /* no name that Kubernetes gives holds what is escaped */
+
     if (labels.ns.len == 0 || labels.pod.len == 0
-        || labels.container.len == 0)
+        || labels.container.len == 0 || labels.escaped)
     {
         e->dropped.unnamed++;
         return NGX_DECLINED;
@@ -333,6 +335,12 @@ ngx_http_k8s_metrics_exposition_label(const u_char *p, const u_char *last,
 
     } else {
         value = &other;
+    }
+
+    /* the same label twice: which one would be meant? */
+
+    if (value != &other && value->data) {
+        return NULL;
     }
 
     while (p < last && ngx_http_k8s_metrics_blank(*p)) {

@@ -28,11 +28,11 @@ static ngx_int_t ngx_http_k8s_metrics_exposition_rehash(
 static ngx_int_t ngx_http_k8s_metrics_exposition_add(
     ngx_http_k8s_metrics_exposition_t *e,
     ngx_http_k8s_metrics_exposition_pod_t *t, const ngx_str_t *container,
-    size_t raw_len, ngx_uint_t escaped, uint32_t *entry);
+    size_t raw_len, uint32_t *entry);
 static uint32_t ngx_http_k8s_metrics_exposition_find(
     ngx_http_k8s_metrics_exposition_t *e,
     ngx_http_k8s_metrics_exposition_pod_t *pod, const ngx_str_t *name);
-static void ngx_http_k8s_metrics_exposition_unescape(ngx_str_t *s);
+static ngx_uint_t ngx_http_k8s_metrics_exposition_named(const ngx_str_t *name);
 static ngx_int_t ngx_http_k8s_metrics_exposition_fill(
     ngx_http_k8s_metrics_exposition_t *e, ngx_uint_t npods,
     ngx_uint_t npoints);
@@ -135,15 +135,11 @@ ngx_http_k8s_metrics_exposition_entry(ngx_http_k8s_metrics_exposition_t *e,
     container.data = p + (labels->container.data - raw->data);
     container.len = labels->container.len;
 
-    if (labels->escaped) {
-        ngx_http_k8s_metrics_exposition_unescape(&ns);
-        ngx_http_k8s_metrics_exposition_unescape(&name);
-        ngx_http_k8s_metrics_exposition_unescape(&container);
-    }
+    /* the store knows which namespaces and pods there are, not containers */
 
     if (ns.len > NGX_HTTP_K8S_METRICS_LABEL
         || name.len > NGX_HTTP_K8S_METRICS_SUBDOMAIN
-        || container.len > NGX_HTTP_K8S_METRICS_LABEL)
+        || !ngx_http_k8s_metrics_exposition_named(&container))
     {
         e->dropped.unnamed++;
         return NGX_DECLINED;
@@ -169,9 +165,32 @@ ngx_http_k8s_metrics_exposition_entry(ngx_http_k8s_metrics_exposition_t *e,
         return NGX_OK;
     }
 
-    return ngx_http_k8s_metrics_exposition_add(e, t, &container,
-                                              raw->len, labels->escaped,
+    return ngx_http_k8s_metrics_exposition_add(e, t, &container, raw->len,
                                               entry);
+}
+
+
+/* 1 when a container may have that name: it is served as it was sent. */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_exposition_named(const ngx_str_t *name)
+{
+    u_char   c;
+    size_t   i;
+
+    if (name->len > NGX_HTTP_K8S_METRICS_LABEL) {
+        return 0;
+    }
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
+            return 0;
+        }
+    }
+
+    return name->data[0] != '-' && name->data[name->len - 1] != '-';
 }
 
 
@@ -180,7 +199,7 @@ ngx_http_k8s_metrics_exposition_entry(ngx_http_k8s_metrics_exposition_t *e,
 static ngx_int_t
 ngx_http_k8s_metrics_exposition_add(ngx_http_k8s_metrics_exposition_t *e,
     ngx_http_k8s_metrics_exposition_pod_t *t, const ngx_str_t *container,
-    size_t raw_len, ngx_uint_t escaped, uint32_t *entry)
+    size_t raw_len, uint32_t *entry)
 {
     ngx_http_k8s_metrics_exposition_entry_t  *n;
 
@@ -204,7 +223,7 @@ ngx_http_k8s_metrics_exposition_add(ngx_http_k8s_metrics_exposition_t *e,
     ngx_memzero(n, sizeof(ngx_http_k8s_metrics_exposition_entry_t));
 
     n->raw = (uint32_t) e->names_len;
-    n->raw_len = escaped ? 0 : (uint32_t) raw_len;
+    n->raw_len = (uint32_t) raw_len;
     n->name = (uint32_t) (container->data - e->names);
     n->name_len = (uint32_t) container->len;
     n->next = NGX_HTTP_K8S_METRICS_NONE;
@@ -389,33 +408,6 @@ ngx_http_k8s_metrics_exposition_find(ngx_http_k8s_metrics_exposition_t *e,
     }
 
     return i;
-}
-
-
-/* In place; what no escape is known for stays as it is. */
-
-static void
-ngx_http_k8s_metrics_exposition_unescape(ngx_str_t *s)
-{
-    u_char  *p, *dst, *last;
-
-    dst = s->data;
-    last = s->data + s->len;
-
-    for (p = s->data; p < last; p++) {
-
-        if (*p == '\\' && last - p > 1
-            && (p[1] == '\\' || p[1] == '"' || p[1] == 'n'))
-        {
-            p++;
-            *dst++ = (*p == 'n') ? '\n' : *p;
-            continue;
-        }
-
-        *dst++ = *p;
-    }
-
-    s->len = dst - s->data;
 }
 
 

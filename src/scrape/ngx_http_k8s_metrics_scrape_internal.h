@@ -52,6 +52,9 @@
 #define NGX_HTTP_K8S_METRICS_MAX_CONTAINERS  5000
 #define NGX_HTTP_K8S_METRICS_MAX_NAMES       (1024 * 1024)
 
+/* what a parser may keep for the next scrape: 1,000 containers need 250 kB */
+#define NGX_HTTP_K8S_METRICS_MAX_KEPT        (512 * 1024)
+
 /* the longest reason, with its end */
 #define NGX_HTTP_K8S_METRICS_REASON          256
 
@@ -253,8 +256,9 @@ ngx_http_k8s_metrics_result_e ngx_http_k8s_metrics_scrape_code(
 
 /* --- failures, kept and logged within bounds (scrape_log.c) --------- */
 
-/* the store logs it, once for all nodes */
+/* the store logs these, once for all nodes */
 extern const char  ngx_http_k8s_metrics_zone_full[];
+extern const char  ngx_http_k8s_metrics_zone_share[];
 
 /* A scrape failed for "reason". */
 void ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,

@@ -20,6 +20,8 @@ static ngx_uint_t ngx_http_k8s_metrics_scrape_may_log(
 
 
 const char  ngx_http_k8s_metrics_zone_full[] = "the zone is full";
+const char  ngx_http_k8s_metrics_zone_share[] =
+    "its samples need more than one node's share of the zone";
 
 
 void
@@ -64,6 +66,7 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
                                              &text);
 
     if (reason == ngx_http_k8s_metrics_zone_full
+        || reason == ngx_http_k8s_metrics_zone_share
         || !ngx_http_k8s_metrics_scrape_may_log(s, &k->logged))
     {
         k->silent++;

@@ -112,6 +112,15 @@ ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k)
     k->fetch = NULL;
 
     if (k->parser) {
+
+        /* what one node needed once is not kept for all of them */
+
+        if (ngx_http_k8s_metrics_exposition_size(&k->parser->exposition)
+            > NGX_HTTP_K8S_METRICS_MAX_KEPT)
+        {
+            ngx_http_k8s_metrics_exposition_destroy(&k->parser->exposition);
+        }
+
         k->parser->next = k->scraper->parsers;
         k->scraper->parsers = k->parser;
         k->parser = NULL;
@@ -214,7 +223,9 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 
     ngx_http_k8s_metrics_scrape_counted(k, NGX_HTTP_K8S_METRICS_RESULT_OK);
 
-    if (k->failures) {
+    /* a node that fails now and then has its line a minute, no more */
+
+    if (k->failures > k->silent) {
         ngx_log_error(NGX_LOG_NOTICE, k->scraper->log, 0,
                       "k8s_metrics: node \"%V\" is scraped again after %ui "
                       "failures", &k->sn.str, k->failures);
@@ -222,7 +233,6 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 
     k->failures = 0;
     k->silent = 0;
-    k->logged = 0;
 
     ngx_http_k8s_metrics_kubelet_stored(k, &scrape,
                                   ngx_http_k8s_metrics_scrape_stamp(&scrape));
@@ -289,12 +299,23 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
                                             * 1000000);
     scrape->request = NULL;
 
-    if (rc == NGX_ABORT) {
+    switch (rc) {
+
+    case NGX_ABORT:
         *result = NGX_HTTP_K8S_METRICS_RESULT_ZONE_FULL;
         return ngx_http_k8s_metrics_zone_full;
-    }
 
-    return NULL;
+    case NGX_BUSY:
+        *result = NGX_HTTP_K8S_METRICS_RESULT_ZONE_FULL;
+        return ngx_http_k8s_metrics_zone_share;
+
+    case NGX_ERROR:
+        *result = NGX_HTTP_K8S_METRICS_RESULT_NO_MEMORY;
+        return "no memory";
+
+    default:
+        return NULL;
+    }
 }
 
 

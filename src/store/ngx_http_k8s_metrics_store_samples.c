@@ -59,7 +59,7 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_shsample_t  *found;
 
     if (ngx_http_k8s_metrics_samples_scratch(store, scrape, &size) != NGX_OK) {
-        return NGX_ABORT;
+        return NGX_ERROR;
     }
 
     found = (ngx_http_k8s_metrics_shsample_t *) store->scratch;
@@ -104,7 +104,7 @@ ngx_http_k8s_metrics_store_scraped(ngx_http_k8s_metrics_store_t *store,
 
     if (new->size > ngx_http_k8s_metrics_full_share(store)) {
         ngx_http_k8s_metrics_samples_too_large(store, scrape->node, new->size);
-        return NGX_ABORT;
+        return NGX_BUSY;
     }
 
     ngx_http_k8s_metrics_store_lock(store);

@@ -119,9 +119,10 @@ typedef struct {
  * "Fresh container"), "resolution" in ns.
  *
  * NGX_OK; NGX_DECLINED when the node is gone; NGX_ABORT when there is no room
- * for them: samples have their part of the zone, and one node has 64 kB or a
- * 64th of the zone, whichever is more.  What was there stays, and the store
- * says in the log which it was.
+ * for them: samples have their part of the zone; NGX_BUSY when they are more
+ * than one node may have, 64 kB or a 64th of the zone, whichever is more;
+ * NGX_ERROR without memory.  But for NGX_OK what was there stays; the store
+ * says of the zone in the log which it was.
  */
 ngx_int_t ngx_http_k8s_metrics_store_scraped(
     ngx_http_k8s_metrics_store_t *store,

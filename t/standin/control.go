@@ -27,7 +27,7 @@ func serveControl(c *control, quit chan struct{}) error {
 		"/api": c.apiServer, "/configmap": c.configMap, "/rules": c.rules,
 		"/tokens": c.tokens, "/token": c.token, "/cut": c.cut, "/stats": c.stats,
 		"/reviews": c.reviews, "/asked": c.asked, "/requests": c.requests, "/truth": c.truth,
-		"/answer": c.answer,
+		"/answer": c.answer, "/body": c.body, "/bodies": c.body,
 	} {
 		m.HandleFunc(path, handler(h))
 	}

@@ -221,7 +221,7 @@ func (k *kubelets) answer(c net.Conn, raw *net.TCPConn, n *kubelet, q request) b
 	now := time.Now()
 	k.w.mu.Lock()
 	n.scraped(now.UnixNano(), int64(k.o.window))
-	fault, path := n.fault, n.path
+	fault, path, told := n.fault, n.path, n.told
 	k.w.mu.Unlock()
 	k.f.count(func(s *stats) {
 		s.Scrapes++
@@ -244,6 +244,9 @@ func (k *kubelets) answer(c net.Conn, raw *net.TCPConn, n *kubelet, q request) b
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
 	b.body = k.body(b.body[:0], n, fault, now)
+	if told != nil {
+		return told.send(c, b.body)
+	}
 	b.out = append(b.out[:0], head200...)
 	if bodyFaults[fault] {
 		return spoil(c, b, fault)

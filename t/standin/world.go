@@ -42,6 +42,7 @@ type kubelet struct {
 	interval, phase  time.Duration
 	sampled          int64 // -host: when the samples were taken
 	fault            string
+	told             *toldBody
 	conns            map[net.Conn]struct{}
 	scrapes, refused int64
 	recent           []int64 // times of the last scrapes, ns

@@ -174,6 +174,16 @@ static const rate_case_t  rates[] = {
     { "the start moved on", { T + 15 * S, T - S, 15 * S },
       { T, T - 2 * S, 0 }, 0, 1000000000, 15 * S },
 
+    /* 2^53 + 1 ns becomes 2^53 as a double */
+
+    { "a difference past 2^53", { T + S, 0, (1ULL << 53) + 1 }, { T, 0, 0 },
+      0, 1ULL << 53, S },
+
+    /* the whole difference, not each counter, is made a double */
+
+    { "two counters past 2^53", { T + S, 0, (1ULL << 63) + 3 },
+      { T, 0, 1ULL << 63 }, 0, 3, S },
+
     { "more than an integer holds", { T + 1, 0, (uint64_t) -1 }, { T, 0, 0 },
       0, (uint64_t) -1, 1 },
 
