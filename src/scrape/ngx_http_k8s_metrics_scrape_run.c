@@ -39,16 +39,26 @@ static const ngx_http_k8s_metrics_fetch_handlers_t
 void
 ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 {
+    k->started = ngx_current_msec;
+    k->rounds++;
+
+    ngx_http_k8s_metrics_store_scrape_started(k->scraper->store, k->started);
+
+    if (ngx_http_k8s_metrics_kubelet_locate(k) == NGX_OK) {
+        ngx_http_k8s_metrics_scrape_begin(k);
+    }
+}
+
+
+void
+ngx_http_k8s_metrics_scrape_begin(ngx_http_k8s_metrics_kubelet_t *k)
+{
     struct timeval                      tv;
+    ngx_msec_t                          spent;
     ngx_http_k8s_metrics_scraper_t     *s;
     ngx_http_k8s_metrics_fetch_conf_t   fc;
 
     s = k->scraper;
-
-    k->started = ngx_current_msec;
-    k->rounds++;
-
-    ngx_http_k8s_metrics_store_scrape_started(s->store, k->started);
 
     if (k->peer == NULL) {
         ngx_http_k8s_metrics_scrape_failed(k, k->unusable);
@@ -76,9 +86,15 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
                              "User-Agent: ngx_http_k8s_metrics\r\n");
 
     fc.uri = k->path;
-    fc.connect_timeout = s->conf->request_timeout;
-    fc.read_timeout = s->conf->request_timeout;
-    fc.deadline = s->conf->request_timeout;
+
+    /* what was spent on a name, and at its other addresses, counts */
+
+    spent = ngx_min(ngx_current_msec - k->started,
+                    s->conf->request_timeout - 1);
+
+    fc.deadline = s->conf->request_timeout - spent;
+    fc.read_timeout = fc.deadline;
+    fc.connect_timeout = ngx_http_k8s_metrics_kubelet_patience(k, fc.deadline);
     fc.max_body = NGX_HTTP_K8S_METRICS_MAX_BODY;
     fc.handlers = &ngx_http_k8s_metrics_scrape_handlers;
     fc.data = k;
@@ -181,6 +197,11 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
         reason = ngx_http_k8s_metrics_scrape_status(res->status, buf);
 
     } else if (rc != NGX_OK) {
+
+        if (ngx_http_k8s_metrics_kubelet_elsewhere(k, res) == NGX_OK) {
+            return;
+        }
+
         reason = res->error;
 
     } else {
