@@ -407,8 +407,7 @@ ngx_http_k8s_metrics_postconfiguration(ngx_conf_t *cf)
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_k8s_metrics_module);
 
     if (mcf->store
-        && (ngx_http_k8s_metrics_resolve_conf_check(cf, &mcf->resolve)
-            != NGX_OK
+        && (ngx_http_k8s_metrics_resolve_conf_check(cf, &mcf->resolve) != NGX_OK
             || ngx_http_k8s_metrics_kube_conf_load(cf, &mcf->kube) != NGX_OK
             || ngx_http_k8s_metrics_scrape_conf_check(cf, &mcf->scrape,
                                                       &mcf->kube)
@@ -533,7 +532,8 @@ ngx_http_k8s_metrics_init_process(ngx_cycle_t *cycle)
     w->store = mcf->store;
 
     w->resolver = ngx_http_k8s_metrics_resolver(cycle, &mcf->resolve);
-    w->client = ngx_http_k8s_metrics_kube_client(cycle, &mcf->kube);
+    w->client = ngx_http_k8s_metrics_kube_client(cycle, &mcf->kube,
+                                                 w->resolver);
 
     if (w->resolver == NULL || w->client == NULL) {
         return NGX_ERROR;

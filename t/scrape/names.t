@@ -190,7 +190,12 @@ begin(3, '-kubelet-plain', '-kubelet6=false', '-path', '/stats/it');
 put("$t->{dir}/hosts", "::1 node-00000\n" . own(0) . " node-00000\n");
 $t->control('/node', { name => node(1), path => '/stats/../it' });
 addresses(1, Hostname => own(1));
-addresses(2, Hostname => own(2));
+addresses(2, Hostname => node(2));
+
+# nginx's own directive: its servers, with the file's search domains
+$t->control('/dns', { 'node-00002.a.test' => { addresses => [ own(2) ],
+                                               ttl => 60 } });
+put("$t->{dir}/resolv.conf", "nameserver 127.0.0.99\nsearch a.test\n");
 
 {
     no warnings 'redefine';
@@ -201,11 +206,11 @@ addresses(2, Hostname => own(2));
             =~ s/k8s_metrics_kubelet_certificate_authority.*;/k8s_metrics_kubelet_completely_insecure on;/r;
     };
 
-    $t->{http} .= ' k8s_metrics_kubelet_any_path on;';
+    $t->{http} .= " k8s_metrics_kubelet_any_path on; resolver $t->{dns};";
     $t->start_nginx;
 }
 
-served(2, 'plain HTTP');
+served(2, 'plain HTTP, by the directive resolver');
 served(0, 'the second address, where the first refuses');
 served(1, 'a path with dots: the default one');
 
