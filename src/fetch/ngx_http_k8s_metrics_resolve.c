@@ -181,14 +181,13 @@ ngx_http_k8s_metrics_lookup_begin(ngx_http_k8s_metrics_lookup_t *l)
 static void
 ngx_http_k8s_metrics_lookup_next(ngx_http_k8s_metrics_lookup_t *l)
 {
-    u_char           buf[NGX_HTTP_K8S_METRICS_RESOLVE_NAME + 1];
     ngx_int_t        rc;
     ngx_str_t        name;
     ngx_msec_int_t   left;
 
     do {
         rc = ngx_http_k8s_metrics_resolve_step(&l->resolver->conf, &l->name,
-                                               l->step++, buf, &name);
+                                               l->step++, l->step_buf, &name);
     } while (rc == NGX_DECLINED);
 
     if (rc == NGX_OK) {

@@ -58,6 +58,8 @@ struct ngx_http_k8s_metrics_lookup_s {
     ngx_str_t                            name;
     u_char                       name_buf[NGX_HTTP_K8S_METRICS_RESOLVE_NAME
                                           + 1];
+    u_char                       step_buf[NGX_HTTP_K8S_METRICS_RESOLVE_NAME
+                                          + 1];     /* what is asked */
     unsigned                             begun:1;
 };
 
