@@ -13,6 +13,7 @@
 #include "ngx_http_k8s_metrics_auth.h"
 #include "ngx_http_k8s_metrics_fetch.h"
 #include "ngx_http_k8s_metrics_kube.h"
+#include "ngx_http_k8s_metrics_resolve.h"
 #include "ngx_http_k8s_metrics_scrape.h"
 #include "ngx_http_k8s_metrics_store.h"
 #include "ngx_http_k8s_metrics_store_stats.h"
@@ -23,6 +24,7 @@
 
 /* What a worker holds; made in init_process, in the worker's own memory. */
 typedef struct {
+    ngx_http_k8s_metrics_resolver_t        *resolver;
     ngx_http_k8s_metrics_kube_client_t     *client;
     ngx_http_k8s_metrics_kube_t            *kube;
     ngx_http_k8s_metrics_scraper_t         *scraper;
@@ -38,6 +40,7 @@ typedef struct {
     ngx_http_k8s_metrics_store_t           *store;
     ngx_http_k8s_metrics_kube_conf_t        kube;
     ngx_http_k8s_metrics_scrape_conf_t      scrape;
+    ngx_http_k8s_metrics_resolve_conf_t     resolve;
     ngx_http_k8s_metrics_kube_settings_t    settings;
     uint64_t                                generation;
     ngx_http_k8s_metrics_worker_t          *worker;
@@ -139,6 +142,15 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
     { ngx_string("k8s_metrics_kubelet_completely_insecure"),
       MAIN(NGX_CONF_FLAG, ngx_conf_set_flag_slot,
            scrape.completely_insecure) },
+
+    { ngx_string("k8s_metrics_kubelet_any_path"),
+      MAIN(NGX_CONF_FLAG, ngx_conf_set_flag_slot, scrape.any_path) },
+
+    { ngx_string("k8s_metrics_resolv_conf"),
+      MAIN(NGX_CONF_TAKE1, ngx_conf_set_str_slot, resolve.resolv_conf) },
+
+    { ngx_string("k8s_metrics_hosts"),
+      MAIN(NGX_CONF_TAKE1, ngx_conf_set_str_slot, resolve.hosts) },
 
     { ngx_string("k8s_metrics_requestheader_client_ca"),
       SRV(NGX_CONF_TAKE1, ngx_http_k8s_metrics_auth_file,
@@ -400,7 +412,8 @@ ngx_http_k8s_metrics_postconfiguration(ngx_conf_t *cf)
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_k8s_metrics_module);
 
     if (mcf->store
-        && (ngx_http_k8s_metrics_kube_conf_load(cf, &mcf->kube) != NGX_OK
+        && (ngx_http_k8s_metrics_resolve_conf_check(cf, &mcf->resolve) != NGX_OK
+            || ngx_http_k8s_metrics_kube_conf_load(cf, &mcf->kube) != NGX_OK
             || ngx_http_k8s_metrics_scrape_conf_check(cf, &mcf->scrape,
                                                       &mcf->kube)
                != NGX_OK))
@@ -523,8 +536,11 @@ ngx_http_k8s_metrics_init_process(ngx_cycle_t *cycle)
 
     w->store = mcf->store;
 
-    w->client = ngx_http_k8s_metrics_kube_client(cycle, &mcf->kube);
-    if (w->client == NULL) {
+    w->resolver = ngx_http_k8s_metrics_resolver(cycle, &mcf->resolve);
+    w->client = ngx_http_k8s_metrics_kube_client(cycle, &mcf->kube,
+                                                 w->resolver);
+
+    if (w->resolver == NULL || w->client == NULL) {
         return NGX_ERROR;
     }
 
@@ -535,7 +551,7 @@ ngx_http_k8s_metrics_init_process(ngx_cycle_t *cycle)
     }
 
     w->scraper = ngx_http_k8s_metrics_scraper(cycle, &mcf->scrape, w->client,
-                                              mcf->store);
+                                              w->resolver, mcf->store);
     if (w->scraper == NULL) {
         return NGX_ERROR;
     }

@@ -47,6 +47,8 @@ struct ngx_http_k8s_metrics_peer_s {
     ngx_msec_t                       idle_timeout;
     ngx_uint_t                       failures;      /* without an answer */
     ngx_queue_t                      fetches;
+    ngx_msec_t                       moved_at;
+    unsigned                         moved:1;       /* to another address */
     unsigned                         verify:1;
     unsigned                         tls_ip:1;
 };

@@ -52,7 +52,8 @@ ngx_http_k8s_metrics_peer_create(const ngx_http_k8s_metrics_peer_conf_t *conf,
         return NULL;
     }
 
-    size = sizeof(ngx_http_k8s_metrics_peer_t) + conf->name.len
+    size = sizeof(ngx_http_k8s_metrics_peer_t)
+           + ngx_max(conf->name.len, NGX_SOCKADDR_STRLEN)
            + conf->host.len + conf->tls_name.len + 1;
 
     peer = ngx_calloc(size, log);
@@ -67,7 +68,8 @@ ngx_http_k8s_metrics_peer_create(const ngx_http_k8s_metrics_peer_conf_t *conf,
 
     peer->name.data = p;
     peer->name.len = conf->name.len;
-    p = ngx_cpymem(p, conf->name.data, conf->name.len);
+    ngx_memcpy(p, conf->name.data, conf->name.len);
+    p += ngx_max(conf->name.len, NGX_SOCKADDR_STRLEN);
 
     peer->host.data = p;
     peer->host.len = conf->host.len;
@@ -138,6 +140,23 @@ ngx_http_k8s_metrics_peer_renew(ngx_http_k8s_metrics_peer_t *peer)
     /* a server would go on with who we were when it began */
 
     ngx_http_k8s_metrics_peer_drop_session(peer);
+}
+
+
+void
+ngx_http_k8s_metrics_peer_move(ngx_http_k8s_metrics_peer_t *peer,
+    struct sockaddr *sockaddr, socklen_t socklen)
+{
+    ngx_http_k8s_metrics_peer_renew(peer);
+
+    ngx_memcpy(&peer->sockaddr, sockaddr, socklen);
+    peer->socklen = socklen;
+
+    peer->name.len = ngx_sock_ntop(sockaddr, socklen, peer->name.data,
+                                   NGX_SOCKADDR_STRLEN, 1);
+    peer->failures = 0;
+    peer->moved = 1;
+    peer->moved_at = ngx_current_msec;
 }
 
 
@@ -293,6 +312,8 @@ ngx_http_k8s_metrics_peer_park(ngx_connection_t *c,
         || c->write->error || c->write->timedout
         || ngx_current_msec - c->start_time > NGX_HTTP_K8S_METRICS_FETCH_AGE
         || ngx_http_k8s_metrics_peer_outdated(peer, c)
+        || (peer->moved
+            && (ngx_msec_int_t) (c->start_time - peer->moved_at) <= 0)
         || ngx_terminate || ngx_exiting)
     {
         return NGX_DECLINED;

@@ -6,12 +6,16 @@
 
 #include "ngx_http_k8s_metrics_kube_internal.h"
 #include "ngx_http_k8s_metrics_fetch_peer.h"
+#include "ngx_http_k8s_metrics_limit.h"
 
 
 #define NGX_HTTP_K8S_METRICS_KUBE_TOKEN_AGE     60000
 #define NGX_HTTP_K8S_METRICS_KUBE_TOKEN_AGAIN   5000
 #define NGX_HTTP_K8S_METRICS_KUBE_MAX_IDLE      8
 #define NGX_HTTP_K8S_METRICS_KUBE_IDLE_TIMEOUT  60000
+#define NGX_HTTP_K8S_METRICS_KUBE_LOOK_AGAIN    5000
+#define NGX_HTTP_K8S_METRICS_KUBE_LOOKUP        10000
+#define NGX_HTTP_K8S_METRICS_KUBE_PEERS         NGX_HTTP_K8S_METRICS_RESOLVE_IPS
 #define NGX_HTTP_K8S_METRICS_KUBE_URI_MAX       8192
 #define NGX_HTTP_K8S_METRICS_KUBE_HEADERS_MAX   1024
 
@@ -23,12 +27,18 @@ struct ngx_http_k8s_metrics_kube_client_s {
     ngx_http_k8s_metrics_kube_conf_t    *conf;
     ngx_str_t                            server;    /* host:port */
     ngx_uint_t                           npeers;
-    ngx_http_k8s_metrics_peer_t        **peers;
+    ngx_http_k8s_metrics_peer_t         *peers[NGX_HTTP_K8S_METRICS_KUBE_PEERS];
+    ngx_http_k8s_metrics_ip_t            ips[NGX_HTTP_K8S_METRICS_KUBE_PEERS];
     ngx_uint_t                           current;
+    ngx_http_k8s_metrics_resolver_t     *resolver;
+    ngx_http_k8s_metrics_lookup_t       *lookup;    /* of conf->host */
+    ngx_msec_t                           looked;
+    ngx_http_k8s_metrics_limit_t         limit;     /* of lines about it */
     ngx_str_t                            token;
     u_char                              *token_buf;
     ngx_msec_t                           token_read;
     ngx_log_t                           *log;
+    unsigned                             looked_up:1;
     unsigned                             token_tried:1;
     unsigned                             token_failed:1;
     unsigned                             token_refused:1;
@@ -38,8 +48,18 @@ struct ngx_http_k8s_metrics_kube_client_s {
 static ngx_int_t ngx_http_k8s_metrics_kube_name(
     ngx_http_k8s_metrics_kube_client_t *client, ngx_pool_t *pool);
 static ngx_int_t ngx_http_k8s_metrics_kube_peers(
-    ngx_http_k8s_metrics_kube_client_t *client, ngx_pool_t *pool);
+    ngx_http_k8s_metrics_kube_client_t *client);
+static ngx_int_t ngx_http_k8s_metrics_kube_add(
+    ngx_http_k8s_metrics_kube_client_t *client,
+    const ngx_http_k8s_metrics_ip_t *ip);
 static void ngx_http_k8s_metrics_kube_close(void *data);
+static void ngx_http_k8s_metrics_kube_look(
+    ngx_http_k8s_metrics_kube_client_t *client);
+static void ngx_http_k8s_metrics_kube_looked(void *data,
+    ngx_http_k8s_metrics_answer_ips_t *answer);
+static void ngx_http_k8s_metrics_kube_moved(
+    ngx_http_k8s_metrics_kube_client_t *client,
+    ngx_http_k8s_metrics_answer_ips_t *answer);
 static ngx_int_t ngx_http_k8s_metrics_kube_read_token(
     ngx_http_k8s_metrics_kube_client_t *client, u_char *buf, size_t *len);
 static void ngx_http_k8s_metrics_kube_renew(
@@ -50,7 +70,8 @@ static ngx_http_k8s_metrics_peer_t *ngx_http_k8s_metrics_kube_peer(
 
 ngx_http_k8s_metrics_kube_client_t *
 ngx_http_k8s_metrics_kube_client(ngx_cycle_t *cycle,
-    ngx_http_k8s_metrics_kube_conf_t *conf)
+    ngx_http_k8s_metrics_kube_conf_t *conf,
+    ngx_http_k8s_metrics_resolver_t *resolver)
 {
     ngx_pool_cleanup_t                  *cln;
     ngx_http_k8s_metrics_kube_client_t  *client;
@@ -62,6 +83,7 @@ ngx_http_k8s_metrics_kube_client(ngx_cycle_t *cycle,
     }
 
     client->conf = conf;
+    client->resolver = resolver;
     client->log = cycle->log;
 
     ngx_http_k8s_metrics_files_begin(&conf->credentials.files, cycle->log,
@@ -86,7 +108,7 @@ ngx_http_k8s_metrics_kube_client(ngx_cycle_t *cycle,
     }
 
     if (ngx_http_k8s_metrics_kube_name(client, cycle->pool) != NGX_OK
-        || ngx_http_k8s_metrics_kube_peers(client, cycle->pool) != NGX_OK)
+        || ngx_http_k8s_metrics_kube_peers(client) != NGX_OK)
     {
         return NULL;
     }
@@ -131,23 +153,67 @@ ngx_http_k8s_metrics_kube_name(ngx_http_k8s_metrics_kube_client_t *client,
 
 
 static ngx_int_t
-ngx_http_k8s_metrics_kube_peers(ngx_http_k8s_metrics_kube_client_t *client,
-    ngx_pool_t *pool)
+ngx_http_k8s_metrics_kube_peers(ngx_http_k8s_metrics_kube_client_t *client)
 {
-    ngx_uint_t                         i;
+    ngx_uint_t                  i;
+    struct sockaddr            *sa;
+    ngx_http_k8s_metrics_ip_t   ip;
+
+    for (i = 0; i < client->conf->naddrs; i++) {
+
+        sa = client->conf->addrs[i].sockaddr;
+        ngx_memzero(&ip, sizeof(ngx_http_k8s_metrics_ip_t));
+
+        if (sa->sa_family == AF_INET) {
+            ngx_memcpy(ip.bytes, &((struct sockaddr_in *) sa)->sin_addr, 4);
+
+#if (NGX_HAVE_INET6)
+        } else if (sa->sa_family == AF_INET6) {
+            ngx_memcpy(ip.bytes, &((struct sockaddr_in6 *) sa)->sin6_addr, 16);
+            ip.v6 = 1;
+#endif
+
+        } else {
+            continue;
+        }
+
+        if (ngx_http_k8s_metrics_kube_add(client, &ip) != NGX_OK) {
+            ngx_http_k8s_metrics_kube_close(client);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* More than there is room for are left out. */
+
+static ngx_int_t
+ngx_http_k8s_metrics_kube_add(ngx_http_k8s_metrics_kube_client_t *client,
+    const ngx_http_k8s_metrics_ip_t *ip)
+{
+    u_char                             text[NGX_SOCKADDR_STRLEN];
+    ngx_uint_t                         n;
+    ngx_sockaddr_t                     sa;
     ngx_http_k8s_metrics_kube_conf_t  *conf;
     ngx_http_k8s_metrics_peer_conf_t   pc;
 
-    conf = client->conf;
+    n = client->npeers;
 
-    client->peers = ngx_pcalloc(pool, conf->naddrs
-                                     * sizeof(ngx_http_k8s_metrics_peer_t *));
-    if (client->peers == NULL) {
-        return NGX_ERROR;
+    if (n == NGX_HTTP_K8S_METRICS_KUBE_PEERS) {
+        return NGX_OK;
     }
+
+    conf = client->conf;
 
     ngx_memzero(&pc, sizeof(ngx_http_k8s_metrics_peer_conf_t));
 
+    pc.socklen = ngx_http_k8s_metrics_ip_sockaddr(ip, conf->port, &sa);
+    pc.sockaddr = &sa.sockaddr;
+    pc.name.data = text;
+    pc.name.len = ngx_sock_ntop(&sa.sockaddr, pc.socklen, text,
+                                NGX_SOCKADDR_STRLEN, 1);
     pc.host = client->server;
     pc.ssl = conf->credentials.ssl;
     pc.verify = !conf->insecure;
@@ -155,20 +221,13 @@ ngx_http_k8s_metrics_kube_peers(ngx_http_k8s_metrics_kube_client_t *client,
     pc.max_idle = NGX_HTTP_K8S_METRICS_KUBE_MAX_IDLE;
     pc.idle_timeout = NGX_HTTP_K8S_METRICS_KUBE_IDLE_TIMEOUT;
 
-    for (i = 0; i < conf->naddrs; i++) {
-
-        pc.sockaddr = conf->addrs[i].sockaddr;
-        pc.socklen = conf->addrs[i].socklen;
-        pc.name = conf->addrs[i].name;
-
-        client->peers[i] = ngx_http_k8s_metrics_peer_create(&pc, client->log);
-        if (client->peers[i] == NULL) {
-            ngx_http_k8s_metrics_kube_close(client);
-            return NGX_ERROR;
-        }
-
-        client->npeers++;
+    client->peers[n] = ngx_http_k8s_metrics_peer_create(&pc, client->log);
+    if (client->peers[n] == NULL) {
+        return NGX_ERROR;
     }
+
+    client->ips[n] = *ip;
+    client->npeers++;
 
     return NGX_OK;
 }
@@ -178,6 +237,11 @@ static void
 ngx_http_k8s_metrics_kube_close(void *data)
 {
     ngx_http_k8s_metrics_kube_client_t *client = data;
+
+    if (client->lookup) {
+        ngx_http_k8s_metrics_resolve_cancel(client->lookup);
+        client->lookup = NULL;
+    }
 
     while (client->npeers) {
         ngx_http_k8s_metrics_peer_destroy(client->peers[--client->npeers]);
@@ -327,6 +391,7 @@ ngx_http_k8s_metrics_kube_fetch(ngx_http_k8s_metrics_kube_client_t *client,
     u_char              uri[NGX_HTTP_K8S_METRICS_KUBE_URI_MAX];
     u_char              headers[NGX_HTTP_K8S_METRICS_KUBE_HEADERS_MAX];
     ngx_str_t                         *prefix;
+    ngx_http_k8s_metrics_peer_t       *peer;
     ngx_http_k8s_metrics_fetch_conf_t  f;
 
     ngx_http_k8s_metrics_kube_renew(client);
@@ -359,8 +424,9 @@ ngx_http_k8s_metrics_kube_fetch(ngx_http_k8s_metrics_kube_client_t *client,
     f.headers.len = p - headers;
     f.token = ngx_http_k8s_metrics_kube_token(client);
 
-    return ngx_http_k8s_metrics_fetch_start(
-                             ngx_http_k8s_metrics_kube_peer(client), &f, log);
+    peer = ngx_http_k8s_metrics_kube_peer(client);
+
+    return peer ? ngx_http_k8s_metrics_fetch_start(peer, &f, log) : NULL;
 }
 
 
@@ -382,12 +448,20 @@ ngx_http_k8s_metrics_kube_renew(ngx_http_k8s_metrics_kube_client_t *client)
 }
 
 
-/* the address in use, until it fails and another has failed less */
+/*
+ * The address in use, until it fails and another has failed less; NULL while
+ * the host is not resolved.
+ */
 
 static ngx_http_k8s_metrics_peer_t *
 ngx_http_k8s_metrics_kube_peer(ngx_http_k8s_metrics_kube_client_t *client)
 {
     ngx_uint_t  i, n, best, failures, least;
+
+    if (client->npeers == 0) {
+        ngx_http_k8s_metrics_kube_look(client);
+        return NULL;
+    }
 
     best = client->current;
     least = ngx_http_k8s_metrics_peer_failures(client->peers[best]);
@@ -405,5 +479,117 @@ ngx_http_k8s_metrics_kube_peer(ngx_http_k8s_metrics_kube_client_t *client)
 
     client->current = best;
 
+    if (least > 1) {
+        ngx_http_k8s_metrics_kube_look(client);
+    }
+
     return client->peers[best];
+}
+
+
+/* Every address of the host has failed more than once, or there is none. */
+
+static void
+ngx_http_k8s_metrics_kube_look(ngx_http_k8s_metrics_kube_client_t *client)
+{
+    if (!client->conf->named || client->lookup
+        || (client->looked_up
+            && ngx_current_msec - client->looked
+               < NGX_HTTP_K8S_METRICS_KUBE_LOOK_AGAIN))
+    {
+        return;
+    }
+
+    client->looked_up = 1;
+    client->looked = ngx_current_msec;
+
+    client->lookup = ngx_http_k8s_metrics_resolve(client->resolver,
+                                           &client->conf->host,
+                                           NGX_HTTP_K8S_METRICS_KUBE_LOOKUP,
+                                           ngx_http_k8s_metrics_kube_looked,
+                                           client);
+}
+
+
+static void
+ngx_http_k8s_metrics_kube_looked(void *data,
+    ngx_http_k8s_metrics_answer_ips_t *answer)
+{
+    ngx_http_k8s_metrics_kube_client_t *client = data;
+
+    ngx_uint_t  dropped;
+
+    client->lookup = NULL;
+    client->looked = ngx_current_msec;
+
+    if (answer->n) {
+        ngx_http_k8s_metrics_kube_moved(client, answer);
+        return;
+    }
+
+    if (ngx_http_k8s_metrics_limit(&client->limit, ngx_current_msec, 1,
+                                   &dropped)
+        == NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, client->log, 0,
+                      "k8s_metrics: the API server's host is not resolved: %s",
+                      answer->error);
+    }
+}
+
+
+/*
+ * Peers of addresses that are no more go to others: requests may be under way
+ * on them.
+ */
+
+static void
+ngx_http_k8s_metrics_kube_moved(ngx_http_k8s_metrics_kube_client_t *client,
+    ngx_http_k8s_metrics_answer_ips_t *answer)
+{
+    socklen_t       len;
+    ngx_uint_t      i, k, n, has[NGX_HTTP_K8S_METRICS_RESOLVE_IPS];
+    ngx_sockaddr_t  sa;
+
+    ngx_memzero(has, sizeof(has));
+
+    for (i = 0; i < answer->n; i++) {
+        for (k = 0; k < client->npeers && !has[i]; k++) {
+            has[i] = ngx_http_k8s_metrics_ip_same(&client->ips[k],
+                                                  &answer->ips[i]);
+        }
+    }
+
+    for (n = 0, k = 0; k < client->npeers; k++) {
+
+        for (i = 0; i < answer->n; i++) {
+            if (ngx_http_k8s_metrics_ip_same(&client->ips[k],
+                                             &answer->ips[i]))
+            {
+                break;
+            }
+        }
+
+        if (i < answer->n) {
+            continue;
+        }
+
+        while (n < answer->n && has[n]) {
+            n++;
+        }
+
+        i = (n < answer->n) ? n++ : 0;
+
+        len = ngx_http_k8s_metrics_ip_sockaddr(&answer->ips[i],
+                                               client->conf->port, &sa);
+
+        ngx_http_k8s_metrics_peer_move(client->peers[k], &sa.sockaddr, len);
+        client->ips[k] = answer->ips[i];
+    }
+
+    for ( /* void */ ; n < answer->n; n++) {
+        if (!has[n]) {
+            (void) ngx_http_k8s_metrics_kube_add(client, &answer->ips[n]);
+        }
+    }
 }

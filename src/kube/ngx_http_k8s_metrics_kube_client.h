@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 
 #include "ngx_http_k8s_metrics_fetch.h"
+#include "ngx_http_k8s_metrics_resolve.h"
 
 
 /*
@@ -36,7 +37,8 @@ typedef struct {
     ngx_str_t        token_file;        /* read again every 60 s */
     unsigned         tls:1;
     unsigned         insecure:1;
-    ngx_uint_t       naddrs;
+    unsigned         named:1;           /* host is no IP address */
+    ngx_uint_t       naddrs;            /* 0: not resolved yet */
     ngx_addr_t      *addrs;
 } ngx_http_k8s_metrics_kube_conf_t;
 
@@ -50,17 +52,21 @@ char *ngx_http_k8s_metrics_kube_apiserver(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /*
  * After the configuration was read: without the directive, in_cluster.  Reads
- * the service account or the kubeconfig, resolves the host.  NGX_OK, or
- * NGX_ERROR (EMERG logged: what is missing and which directive or variable
- * sets it).
+ * the service account or the kubeconfig, resolves the host (where that fails, a
+ * warning: workers try again).  NGX_OK, or NGX_ERROR (EMERG logged: what is
+ * missing and which directive or variable sets it).
  */
 ngx_int_t ngx_http_k8s_metrics_kube_conf_load(ngx_conf_t *cf,
     ngx_http_k8s_metrics_kube_conf_t *conf);
 
 
-/* Worker start: NULL on error (logged). */
+/*
+ * Worker start: NULL on error (logged).  A host that is a name is looked up
+ * again, by "resolver", when all its addresses fail again and again.
+ */
 ngx_http_k8s_metrics_kube_client_t *ngx_http_k8s_metrics_kube_client(
-    ngx_cycle_t *cycle, ngx_http_k8s_metrics_kube_conf_t *conf);
+    ngx_cycle_t *cycle, ngx_http_k8s_metrics_kube_conf_t *conf,
+    ngx_http_k8s_metrics_resolver_t *resolver);
 
 /*
  * The bearer token in force (fixed or from the file, read again when older
@@ -77,7 +83,8 @@ ngx_http_k8s_metrics_kube_conf_t *ngx_http_k8s_metrics_kube_client_conf(
  * Starts a request to the API server, after a look whether files with our
  * certificate or its CA have changed: fetch->uri begins with '/' and gets the
  * URL's prefix; the token, Host and User-Agent are added.  Else as
- * ngx_http_k8s_metrics_fetch_start().
+ * ngx_http_k8s_metrics_fetch_start(); NULL, too, while the host is not
+ * resolved.
  */
 ngx_http_k8s_metrics_fetch_t *ngx_http_k8s_metrics_kube_fetch(
     ngx_http_k8s_metrics_kube_client_t *client,

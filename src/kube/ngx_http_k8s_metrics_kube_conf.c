@@ -407,8 +407,11 @@ static ngx_int_t
 ngx_http_k8s_metrics_kube_resolve(ngx_conf_t *cf,
     ngx_http_k8s_metrics_kube_conf_t *conf)
 {
-    u_char     *p;
-    ngx_url_t   u;
+    u_char                     *p;
+    ngx_url_t                   u;
+    ngx_http_k8s_metrics_ip_t   ip;
+
+    conf->named = (ngx_http_k8s_metrics_ip(&conf->host, &ip) != NGX_OK);
 
     p = ngx_pnalloc(cf->pool, conf->host.len + sizeof("[]:65535"));
     if (p == NULL) {
@@ -430,6 +433,15 @@ ngx_http_k8s_metrics_kube_resolve(ngx_conf_t *cf,
     u.default_port = conf->port;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+
+        if (conf->named && ngx_http_k8s_metrics_resolve_name_ok(&conf->host)) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "k8s_metrics: the API server's host \"%V\" is not "
+                          "resolved yet: %s",
+                          &conf->host, u.err ? u.err : "no address");
+            return NGX_OK;
+        }
+
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "k8s_metrics: the API server's host \"%V\" cannot be "
                       "used: %s",

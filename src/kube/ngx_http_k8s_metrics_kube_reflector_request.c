@@ -74,7 +74,8 @@ ngx_http_k8s_metrics_reflector_request(ngx_http_k8s_metrics_reflector_t *r)
     r->fetch = ngx_http_k8s_metrics_kube_fetch(r->kube->client, &fc,
                                                r->kube->log);
     if (r->fetch == NULL) {
-        r->error = "no memory for a request";
+        r->error = "no request could be sent: its host is not resolved, or no "
+                   "memory";
         return NGX_ERROR;
     }
 

@@ -44,6 +44,7 @@ ngx_http_k8s_metrics_scraper_t *
 ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
     ngx_http_k8s_metrics_scrape_conf_t *conf,
     ngx_http_k8s_metrics_kube_client_t *client,
+    ngx_http_k8s_metrics_resolver_t *resolver,
     ngx_http_k8s_metrics_store_t *store)
 {
     ngx_core_conf_t                 *ccf;
@@ -56,6 +57,7 @@ ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
 
     s->conf = conf;
     s->client = client;
+    s->resolver = resolver;
     s->store = store;
     s->log = cycle->log;
 

@@ -13,6 +13,7 @@
 
 #include "ngx_http_k8s_metrics_store_samples.h"
 #include "ngx_http_k8s_metrics_kube_client.h"
+#include "ngx_http_k8s_metrics_resolve.h"
 
 
 /*
@@ -36,6 +37,7 @@ typedef struct {
     ngx_flag_t       completely_insecure;
     ngx_flag_t       cadence;           /* learn when samples move */
     ngx_str_t        node_selector;     /* validated label selector */
+    ngx_flag_t       any_path;          /* outside /metrics, too */
 
     /* made by the check */
     ngx_http_k8s_metrics_credentials_t
@@ -66,6 +68,7 @@ ngx_int_t ngx_http_k8s_metrics_scrape_conf_check(ngx_conf_t *cf,
 ngx_http_k8s_metrics_scraper_t *ngx_http_k8s_metrics_scraper(
     ngx_cycle_t *cycle, ngx_http_k8s_metrics_scrape_conf_t *conf,
     ngx_http_k8s_metrics_kube_client_t *client,
+    ngx_http_k8s_metrics_resolver_t *resolver,
     ngx_http_k8s_metrics_store_t *store);
 
 /*

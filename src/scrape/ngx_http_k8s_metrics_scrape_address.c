@@ -11,18 +11,28 @@
 #include "ngx_http_k8s_metrics_scrape_internal.h"
 
 
-/* The first address of the first preferred type that the node has. */
+#define NGX_HTTP_K8S_METRICS_PATH_LINES  10     /* of the log, a minute */
+
+
+static const char *ngx_http_k8s_metrics_kubelet_path_bad(ngx_str_t *path,
+    ngx_uint_t any);
+
+
+static ngx_str_t  ngx_http_k8s_metrics_resource_path =
+    ngx_string("/metrics/resource");
+
 
 ngx_str_t *
 ngx_http_k8s_metrics_kubelet_address(ngx_http_k8s_metrics_kubelet_t *k,
-    ngx_http_k8s_metrics_node_t *node)
+    ngx_http_k8s_metrics_node_t *node, ngx_http_k8s_metrics_ip_t *ip,
+    ngx_uint_t *named)
 {
-    u_char       addr[16];
     ngx_str_t   *text;
-    ngx_uint_t   i, n, *types, named;
+    ngx_uint_t   i, n, *types;
+    const char  *why;
 
     types = k->scraper->conf->address_types->elts;
-    named = 0;
+    why = "it has no address of the preferred types";
 
     for (i = 0; i < k->scraper->conf->address_types->nelts; i++) {
         for (n = 0; n < node->naddrs; n++) {
@@ -33,57 +43,114 @@ ngx_http_k8s_metrics_kubelet_address(ngx_http_k8s_metrics_kubelet_t *k,
 
             text = &node->addrs[n].text;
 
-            if (ngx_inet_addr(text->data, text->len) != INADDR_NONE
-                || ngx_inet6_addr(text->data, text->len, addr) == NGX_OK)
-            {
+            *named = (ngx_http_k8s_metrics_ip(text, ip) != NGX_OK);
+
+            if (!*named || ngx_http_k8s_metrics_resolve_name_ok(text)) {
                 return text;
             }
 
-            named = 1;
+            why = "its address is neither an IP address nor a host's name";
+            goto unusable;
         }
     }
 
-    (void) ngx_cpystrn((u_char *) k->unusable,
-                 (u_char *) (named
-                    ? "its addresses of the preferred types are names, "
-                      "and this version takes IP addresses only"
-                    : "it has no address of the preferred types"),
-                 sizeof(k->unusable));
+unusable:
+
+    k->address.len = 0;
+
+    (void) ngx_cpystrn((u_char *) k->unusable, (u_char *) why,
+                       sizeof(k->unusable));
 
     return NULL;
 }
 
 
+ngx_str_t *
+ngx_http_k8s_metrics_kubelet_path(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_str_t *path)
+{
+    uint32_t                         hash;
+    ngx_uint_t                       dropped;
+    const char                      *bad;
+    ngx_http_k8s_metrics_scraper_t  *s;
+
+    s = k->scraper;
+
+    if (path->len == 0) {
+        k->bad_path = 0;
+        return &ngx_http_k8s_metrics_resource_path;
+    }
+
+    bad = ngx_http_k8s_metrics_kubelet_path_bad(path, s->conf->any_path);
+
+    if (bad == NULL) {
+        k->bad_path = 0;
+        return path;
+    }
+
+    hash = ngx_murmur_hash2(path->data, path->len) | 1;
+
+    if (hash == k->bad_path) {
+        return &ngx_http_k8s_metrics_resource_path;
+    }
+
+    if (ngx_http_k8s_metrics_limit(&s->paths, ngx_current_msec,
+                                   NGX_HTTP_K8S_METRICS_PATH_LINES, &dropped)
+        == NGX_OK)
+    {
+        k->bad_path = hash;
+
+        ngx_log_error(NGX_LOG_WARN, s->log, 0,
+                      "k8s_metrics: the annotation "
+                      "metrics.k8s.io/resource-metrics-path of node \"%V\" "
+                      "%s: ignored, %ui more of these lines were left out",
+                      &k->sn.str, bad, dropped);
+    }
+
+    return &ngx_http_k8s_metrics_resource_path;
+}
+
+
 /*
- * A request line is made of it: printable, no blank, below /metrics, also
- * after the kubelet has decoded it.
+ * A request line is made of it: printable, no blank, no query, no segment that
+ * begins with a dot, and nothing that a kubelet would decode to one of these.
+ * NULL, or what is wrong.
  */
 
-ngx_uint_t
-ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path)
+static const char *
+ngx_http_k8s_metrics_kubelet_path_bad(ngx_str_t *path, ngx_uint_t any)
 {
-    size_t  i;
+    u_char  *p;
+    size_t   i;
 
-    if (path->len < 8 || path->len > 1024
-        || ngx_strncmp(path->data, "/metrics", 8) != 0
-        || (path->len > 8 && path->data[8] != '/'))
-    {
-        return 0;
+    static const char  plain[] = "is no plain path";
+
+    p = path->data;
+
+    if (path->len > 1024 || p[0] != '/') {
+        return plain;
     }
 
     for (i = 0; i < path->len; i++) {
 
-        if (path->data[i] <= ' ' || path->data[i] >= 0x7f
-            || path->data[i] == '#' || path->data[i] == '?'
-            || path->data[i] == '%')
+        if (p[i] <= ' ' || p[i] >= 0x7f || p[i] == '#' || p[i] == '?'
+            || p[i] == '%' || p[i] == '\\')
         {
-            return 0;
+            return plain;
         }
 
-        if (path->data[i] == '.' && path->data[i - 1] == '/') {
-            return 0;
+        if (i && p[i - 1] == '/' && (p[i] == '.' || p[i] == '/')) {
+            return plain;
         }
     }
 
-    return 1;
+    if (!any
+        && (path->len < 8 || ngx_strncmp(p, "/metrics", 8) != 0
+            || (path->len > 8 && p[8] != '/')))
+    {
+        return "is no path under /metrics, which only "
+               "\"k8s_metrics_kubelet_any_path on\" allows";
+    }
+
+    return NULL;
 }

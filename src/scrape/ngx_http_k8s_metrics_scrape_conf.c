@@ -47,6 +47,7 @@ ngx_http_k8s_metrics_scrape_conf_init(ngx_http_k8s_metrics_scrape_conf_t *conf)
     conf->request_timeout = NGX_CONF_UNSET_MSEC;
     conf->completely_insecure = NGX_CONF_UNSET;
     conf->cadence = NGX_CONF_UNSET;
+    conf->any_path = NGX_CONF_UNSET;
 }
 
 
@@ -57,7 +58,7 @@ ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_k8s_metrics_scrape_conf_t  *sc;
 
     ngx_str_t        *value;
-    ngx_uint_t        i, n, *type, addresses;
+    ngx_uint_t        i, n, *type;
     ngx_conf_enum_t  *e;
 
     sc = (ngx_http_k8s_metrics_scrape_conf_t *) ((u_char *) conf
@@ -74,7 +75,6 @@ ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
     e = ngx_http_k8s_metrics_address_types;
-    addresses = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -102,16 +102,6 @@ ngx_http_k8s_metrics_scrape_address_types(ngx_conf_t *cf, ngx_command_t *cmd,
         }
 
         *type = e[n].value;
-
-        addresses |= (*type == NGX_HTTP_K8S_METRICS_ADDR_INTERNAL_IP
-                      || *type == NGX_HTTP_K8S_METRICS_ADDR_EXTERNAL_IP);
-    }
-
-    if (!addresses) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"%V\" has neither InternalIP nor ExternalIP: "
-                           "nodes are scraped only where such an address is "
-                           "an IP address, names are not resolved", &value[0]);
     }
 
     return NGX_CONF_OK;
@@ -205,6 +195,7 @@ ngx_http_k8s_metrics_scrape_exclusions(ngx_conf_t *cf,
 
     ngx_conf_init_value(conf->insecure_tls, 0);
     ngx_conf_init_value(conf->completely_insecure, 0);
+    ngx_conf_init_value(conf->any_path, 0);
 
     if ((conf->client_certificate.data == NULL)
         != (conf->client_key.data == NULL))

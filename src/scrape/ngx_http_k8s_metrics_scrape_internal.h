@@ -16,6 +16,7 @@
 #include "ngx_http_k8s_metrics_cadence.h"
 #include "ngx_http_k8s_metrics_exposition.h"
 #include "ngx_http_k8s_metrics_store_stats.h"
+#include "ngx_http_k8s_metrics_limit.h"
 
 
 /* kubelets refresh a container's counters every 10 to 15 s */
@@ -61,6 +62,10 @@
 
 typedef struct ngx_http_k8s_metrics_parser_s  ngx_http_k8s_metrics_parser_t;
 
+/* Where a kubelet is that has a name for an address (scrape_name.c). */
+typedef struct ngx_http_k8s_metrics_kubelet_name_s
+    ngx_http_k8s_metrics_kubelet_name_t;
+
 /* A parser that no scrape uses keeps its memory for the next one. */
 struct ngx_http_k8s_metrics_parser_s {
     ngx_http_k8s_metrics_exposition_t        exposition;
@@ -73,6 +78,8 @@ struct ngx_http_k8s_metrics_parser_s {
 struct ngx_http_k8s_metrics_scraper_s {
     ngx_http_k8s_metrics_scrape_conf_t      *conf;
     ngx_http_k8s_metrics_kube_client_t      *client;
+    ngx_http_k8s_metrics_resolver_t         *resolver;
+    ngx_http_k8s_metrics_limit_t             paths;     /* rejected ones */
     ngx_http_k8s_metrics_store_t            *store;
     ngx_log_t                               *log;
     ngx_rbtree_t                             tree;      /* by name */
@@ -113,6 +120,8 @@ typedef struct {
     ngx_str_t                                path;
     ngx_str_t                                address;   /* as text */
     in_port_t                                port;
+    ngx_http_k8s_metrics_kubelet_name_t     *name;      /* NULL: an IP */
+    uint32_t                                 bad_path;  /* logged; its hash */
     ngx_http_k8s_metrics_peer_t             *peer;
     char                                     unusable[128]; /* why no peer */
 
@@ -159,6 +168,13 @@ ngx_http_k8s_metrics_kubelet_t *ngx_http_k8s_metrics_kubelet_create(
 ngx_int_t ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_http_k8s_metrics_target_t *target);
 
+/*
+ * Makes its peer at that address, or moves it there.  NGX_OK, or NGX_ERROR
+ * without memory.
+ */
+ngx_int_t ngx_http_k8s_metrics_kubelet_connect(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_ip_t *ip);
+
 /* Cancels its scrape, closes its connection, frees it. */
 void ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k);
 
@@ -166,14 +182,46 @@ void ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k);
 /* --- where it is (scrape_address.c) ------------------------------------ */
 
 /*
- * The address of a node that the configuration prefers, a view; NULL when
- * there is none, and k->unusable says why.
+ * The first address of the first preferred type of which the node has one, a
+ * view: an IP address (then *ip) or a name (then *named is 1).  NULL when there
+ * is none that can be used, and k->unusable says why.
  */
 ngx_str_t *ngx_http_k8s_metrics_kubelet_address(
-    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_node_t *node);
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_node_t *node,
+    ngx_http_k8s_metrics_ip_t *ip, ngx_uint_t *named);
 
-/* 1 when a request may be made of that path. */
-ngx_uint_t ngx_http_k8s_metrics_kubelet_path_ok(ngx_str_t *path);
+/*
+ * The path of the annotation, or the default: where it has none, or one that
+ * no request may be made of, which is logged once.
+ */
+ngx_str_t *ngx_http_k8s_metrics_kubelet_path(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_str_t *path);
+
+
+/* --- where a name leads (scrape_name.c) -------------------------------- */
+
+/* k->address is a name: nothing is asked yet.  NGX_OK, or NGX_ERROR. */
+ngx_int_t ngx_http_k8s_metrics_kubelet_name(ngx_http_k8s_metrics_kubelet_t *k);
+void ngx_http_k8s_metrics_kubelet_unname(ngx_http_k8s_metrics_kubelet_t *k);
+
+/*
+ * NGX_OK: the scrape goes on now.  NGX_AGAIN: it goes on, or fails, when the
+ * name is resolved.  An address that is known is used while it is asked for
+ * again.
+ */
+ngx_int_t ngx_http_k8s_metrics_kubelet_locate(
+    ngx_http_k8s_metrics_kubelet_t *k);
+
+/*
+ * After a scrape that found no connection: NGX_OK when it has begun anew at the
+ * name's next address, else NGX_DECLINED.
+ */
+ngx_int_t ngx_http_k8s_metrics_kubelet_elsewhere(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res);
+
+/* How long a connection may take: shared among a name's addresses, ms. */
+ngx_msec_t ngx_http_k8s_metrics_kubelet_patience(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_msec_t left);
 
 
 /* --- when (scrape_schedule.c) ------------------------------------------ */
@@ -206,6 +254,9 @@ void ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev);
 
 /* Begins a scrape; a failure is logged and counted, never returned. */
 void ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* The same, when it is known where the kubelet is. */
+void ngx_http_k8s_metrics_scrape_begin(ngx_http_k8s_metrics_kubelet_t *k);
 
 /* Gives a parser that an ended or cancelled scrape had back. */
 void ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k);

@@ -9,20 +9,15 @@
 #include <ngx_event.h>
 
 #include "ngx_http_k8s_metrics_scrape_internal.h"
+#include "ngx_http_k8s_metrics_fetch_peer.h"
 
 
 /* longer than two resolutions of a minute: a kubelet closes at its own time */
 #define NGX_HTTP_K8S_METRICS_KUBELET_IDLE  150000
 
 
-static ngx_int_t ngx_http_k8s_metrics_kubelet_connect(
-    ngx_http_k8s_metrics_kubelet_t *k, ngx_str_t *address);
 static ngx_int_t ngx_http_k8s_metrics_kubelet_copy(ngx_str_t *dst,
     ngx_str_t *src, ngx_log_t *log);
-
-
-static ngx_str_t  ngx_http_k8s_metrics_resource_path =
-    ngx_string("/metrics/resource");
 
 
 ngx_http_k8s_metrics_kubelet_t *
@@ -70,6 +65,8 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
 {
     in_port_t                        port;
     ngx_str_t                       *address, *path;
+    ngx_uint_t                       named;
+    ngx_http_k8s_metrics_ip_t        ip;
     ngx_http_k8s_metrics_scraper_t  *s;
 
     s = k->scraper;
@@ -80,29 +77,13 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
     (void) ngx_cpystrn((u_char *) k->unusable, (u_char *) "no memory",
                        sizeof(k->unusable));
 
-    path = &target->node.path;
+    path = ngx_http_k8s_metrics_kubelet_path(k, &target->node.path);
 
-    if (!ngx_http_k8s_metrics_kubelet_path_ok(path)) {
-
-        if (path->len) {
-            ngx_log_error(NGX_LOG_WARN, s->log, 0,
-                          "k8s_metrics: the annotation "
-                          "metrics.k8s.io/resource-metrics-path of node "
-                          "\"%V\" is no plain path under /metrics: ignored",
-                          &k->sn.str);
-        }
-
-        path = &ngx_http_k8s_metrics_resource_path;
-    }
-
-    if (path->len != k->path.len
-        || ngx_memcmp(path->data, k->path.data, path->len) != 0)
+    if ((path->len != k->path.len
+         || ngx_memcmp(path->data, k->path.data, path->len) != 0)
+        && ngx_http_k8s_metrics_kubelet_copy(&k->path, path, s->log) != NGX_OK)
     {
-        if (ngx_http_k8s_metrics_kubelet_copy(&k->path, path, s->log)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+        return NGX_ERROR;
     }
 
     port = (in_port_t) s->conf->kubelet_port;
@@ -111,14 +92,17 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
         port = target->node.port;
     }
 
-    address = ngx_http_k8s_metrics_kubelet_address(k, &target->node);
+    address = ngx_http_k8s_metrics_kubelet_address(k, &target->node, &ip,
+                                                   &named);
 
-    if (k->peer && address && port == k->port
+    if ((k->peer || k->name) && address && port == k->port
         && address->len == k->address.len
         && ngx_memcmp(address->data, k->address.data, address->len) == 0)
     {
         goto done;
     }
+
+    ngx_http_k8s_metrics_kubelet_unname(k);
 
     if (k->peer) {
         ngx_http_k8s_metrics_peer_destroy(k->peer);
@@ -128,10 +112,19 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
 
     k->port = port;
 
-    if (address
-        && ngx_http_k8s_metrics_kubelet_connect(k, address) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (address) {
+        if (ngx_http_k8s_metrics_kubelet_copy(&k->address, address, s->log)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if ((named ? ngx_http_k8s_metrics_kubelet_name(k)
+                   : ngx_http_k8s_metrics_kubelet_connect(k, &ip))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
 done:
@@ -144,54 +137,53 @@ done:
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_k8s_metrics_kubelet_connect(ngx_http_k8s_metrics_kubelet_t *k,
-    ngx_str_t *address)
+    ngx_http_k8s_metrics_ip_t *ip)
 {
-    u_char                             text[NGX_SOCKADDR_STRLEN];
-    ngx_addr_t                         addr;
-    ngx_pool_t                        *pool;
+    u_char                             text[NGX_SOCKADDR_STRLEN], *p;
+    u_char               host[NGX_HTTP_K8S_METRICS_RESOLVE_NAME + 16];
+    socklen_t                          socklen;
+    ngx_sockaddr_t                     sa;
     ngx_http_k8s_metrics_scraper_t    *s;
     ngx_http_k8s_metrics_peer_conf_t   pc;
 
     s = k->scraper;
 
-    if (ngx_http_k8s_metrics_kubelet_copy(&k->address, address, s->log)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    socklen = ngx_http_k8s_metrics_ip_sockaddr(ip, k->port, &sa);
 
-    pool = ngx_create_pool(1024, s->log);
-    if (pool == NULL) {
-        return NGX_ERROR;
+    if (k->peer) {
+        ngx_http_k8s_metrics_peer_move(k->peer, &sa.sockaddr, socklen);
+        return NGX_OK;
     }
 
     ngx_memzero(&pc, sizeof(ngx_http_k8s_metrics_peer_conf_t));
 
-    if (ngx_parse_addr(pool, &addr, address->data, address->len) != NGX_OK) {
-        goto done;
-    }
-
-    ngx_inet_set_port(addr.sockaddr, k->port);
-
-    pc.sockaddr = addr.sockaddr;
-    pc.socklen = addr.socklen;
+    pc.sockaddr = &sa.sockaddr;
+    pc.socklen = socklen;
     pc.name.data = text;
-    pc.name.len = ngx_sock_ntop(addr.sockaddr, addr.socklen, text,
+    pc.name.len = ngx_sock_ntop(&sa.sockaddr, socklen, text,
                                 NGX_SOCKADDR_STRLEN, 1);
     pc.host = pc.name;
+    pc.tls_name = k->address;
+
+    if (k->name) {
+        p = ngx_sprintf(host, "%V:%ui", &k->address, (ngx_uint_t) k->port);
+
+        pc.host.data = host;
+        pc.host.len = p - host;
+
+        if (pc.tls_name.data[pc.tls_name.len - 1] == '.') {
+            pc.tls_name.len--;
+        }
+    }
+
     pc.ssl = s->conf->credentials.ssl;
     pc.verify = s->conf->verify;
-    pc.tls_name = *address;
     pc.max_idle = (s->nnodes < s->max_idle);
     pc.idle_timeout = NGX_HTTP_K8S_METRICS_KUBELET_IDLE;
 
     k->peer = ngx_http_k8s_metrics_peer_create(&pc, s->log);
-
-done:
-
-    ngx_destroy_pool(pool);
 
     return k->peer ? NGX_OK : NGX_ERROR;
 }
@@ -203,6 +195,8 @@ ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k)
     if (k->timer.timer_set) {
         ngx_del_timer(&k->timer);
     }
+
+    ngx_http_k8s_metrics_kubelet_unname(k);
 
     if (k->peer) {
         ngx_http_k8s_metrics_peer_destroy(k->peer);

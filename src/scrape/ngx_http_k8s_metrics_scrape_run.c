@@ -42,11 +42,7 @@ static const ngx_http_k8s_metrics_fetch_handlers_t
 void
 ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 {
-    struct timeval                      tv;
-    ngx_http_k8s_metrics_scraper_t     *s;
-    ngx_http_k8s_metrics_fetch_conf_t   fc;
-
-    s = k->scraper;
+    struct timeval  tv;
 
     ngx_gettimeofday(&tv);
 
@@ -54,7 +50,25 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
     k->wall = (int64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
 
     ngx_http_k8s_metrics_scrape_begins(k);
-    ngx_http_k8s_metrics_store_scrape_started(s->store, k->started);
+    ngx_http_k8s_metrics_store_scrape_started(k->scraper->store, k->started);
+
+    if (ngx_http_k8s_metrics_kubelet_locate(k) == NGX_OK) {
+        ngx_http_k8s_metrics_scrape_begin(k);
+    }
+}
+
+
+void
+ngx_http_k8s_metrics_scrape_begin(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    struct timeval                      tv;
+    ngx_msec_t                          spent;
+    ngx_http_k8s_metrics_scraper_t     *s;
+    ngx_http_k8s_metrics_fetch_conf_t   fc;
+
+    s = k->scraper;
+
+    ngx_gettimeofday(&tv);
 
     if (k->peer == NULL) {
         ngx_http_k8s_metrics_scrape_failed(k,
@@ -84,9 +98,15 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
                              "User-Agent: ngx_http_k8s_metrics\r\n");
 
     fc.uri = k->path;
-    fc.connect_timeout = s->conf->request_timeout;
-    fc.read_timeout = s->conf->request_timeout;
-    fc.deadline = s->conf->request_timeout;
+
+    /* what was spent on a name, and at its other addresses, counts */
+
+    spent = ngx_min(ngx_current_msec - k->started,
+                    s->conf->request_timeout - 1);
+
+    fc.deadline = s->conf->request_timeout - spent;
+    fc.read_timeout = fc.deadline;
+    fc.connect_timeout = ngx_http_k8s_metrics_kubelet_patience(k, fc.deadline);
     fc.max_body = NGX_HTTP_K8S_METRICS_MAX_BODY;
     fc.handlers = &ngx_http_k8s_metrics_scrape_handlers;
     fc.data = k;
@@ -206,6 +226,11 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
         reason = ngx_http_k8s_metrics_scrape_status(res->status, buf);
 
     } else if (rc != NGX_OK) {
+
+        if (ngx_http_k8s_metrics_kubelet_elsewhere(k, res) == NGX_OK) {
+            return;
+        }
+
         reason = ngx_http_k8s_metrics_scrape_unanswered(res, buf);
 
     } else {

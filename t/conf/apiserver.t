@@ -530,12 +530,20 @@ invalid host of the API server "me@127.0.0.1"
 
 
 
-=== a server that cannot be resolved
+=== a server that cannot be resolved yet
 --- kubeconfig
 cluster: {server: "https://no-such-host.invalid"}
+--- error_log
+the API server's host "no-such-host.invalid" is not resolved yet: host not found
+
+
+
+=== a server that can never be resolved
+--- kubeconfig
+cluster: {server: "https://no..host"}
 --- must_die
 --- error_log
-the API server's host "no-such-host.invalid" cannot be used: host not found
+the API server's host "no..host" cannot be used: host not found
 
 
 

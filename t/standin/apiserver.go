@@ -64,7 +64,7 @@ func (a *apiServer) up() error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp4", a.addr)
+	l, err := net.Listen("tcp", a.addr)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ type control struct {
 	p   *pki
 	api *apiServer
 	o   *options
+	dns *dnsServer
 }
 
 func serveControl(c *control, quit chan struct{}) error {
@@ -27,7 +28,7 @@ func serveControl(c *control, quit chan struct{}) error {
 		"/api": c.apiServer, "/configmap": c.configMap, "/rules": c.rules,
 		"/tokens": c.tokens, "/token": c.token, "/cut": c.cut, "/stats": c.stats,
 		"/reviews": c.reviews, "/asked": c.asked, "/requests": c.requests, "/truth": c.truth,
-		"/answer": c.answer, "/body": c.body, "/bodies": c.body,
+		"/answer": c.answer, "/body": c.body, "/bodies": c.body, "/dns": c.dns.control,
 	} {
 		m.HandleFunc(path, handler(h))
 	}
@@ -166,13 +167,13 @@ func (c *control) node(body []byte, remove bool) error {
 		m := n.at(0).(*node)
 		if ip != nil {
 			m.ip, k.ip = ip, ip
-			c.w.byIP[key4(ip)] = k
+			c.w.byIP[key16(ip)] = k
 		}
 		if in.Addresses != nil {
 			m.addresses = in.Addresses
 			for _, x := range in.Addresses {
-				if a := net.ParseIP(x.Address).To4(); a != nil {
-					c.w.byIP[key4(a)] = k
+				if a := net.ParseIP(x.Address); a != nil {
+					c.w.byIP[key16(a)] = k
 				}
 			}
 		}

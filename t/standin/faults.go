@@ -44,10 +44,13 @@ type stats struct {
 	TokenAsked  int64            `json:"tokenReviews"`
 	MaxWindow   int              `json:"maxPerWindow"`
 	PerNode     map[string]int64 `json:"perNode"`
-	LastOf      map[string]int64 `json:"lastOf"`    // ms
-	RefusedOf   map[string]int64 `json:"refusedOf"` // connections
-	Paths       map[string]int64 `json:"paths"`     // that kubelets were asked for
-	Clients     map[string]int64 `json:"clients"`   // handshakes by their certificate's name
+	LastOf      map[string]int64 `json:"lastOf"`     // ms
+	RefusedOf   map[string]int64 `json:"refusedOf"`  // connections
+	Paths       map[string]int64 `json:"paths"`      // that kubelets were asked for
+	Clients     map[string]int64 `json:"clients"`    // handshakes by their certificate's name
+	Names       map[string]int64 `json:"names"`      // handshakes by the name that was sent
+	Hosts       map[string]int64 `json:"hosts"`      // requests to kubelets by their Host
+	Authorized  int64            `json:"authorized"` // with an Authorization header
 }
 
 // requestLine is a request as the API server saw it.
@@ -78,7 +81,8 @@ func newFaults() *faults {
 
 func newStats() stats {
 	return stats{ListsOf: map[string]int64{}, WatchesOf: map[string]int64{},
-		Paths: map[string]int64{}, Clients: map[string]int64{}}
+		Paths: map[string]int64{}, Clients: map[string]int64{},
+		Names: map[string]int64{}, Hosts: map[string]int64{}}
 }
 
 // ofAPI takes the fault that is meant for a part of the API; each use counts.

@@ -43,18 +43,26 @@ func serveKubelets(w *world, f *faults, p *pki, o *options) error {
 	}
 	k := &kubelets{w, f, p, o}
 	conf := k.tls()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				// out of files: those that close make room
-				time.Sleep(50 * time.Millisecond)
-				continue
-			}
-			go k.serve(c.(*net.TCPConn), conf)
+	go k.accept(l, conf)
+	// of IPv6 there is one address, where there is any
+	if o.kubelet6 {
+		if l6, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", o.kubeletPort)); err == nil {
+			go k.accept(l6, conf)
 		}
-	}()
+	}
 	return nil
+}
+
+func (k *kubelets) accept(l net.Listener, conf *tls.Config) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			// out of files: those that close make room
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		go k.serve(c.(*net.TCPConn), conf)
+	}
 }
 
 // tls is the kubelets' configuration; while a certificate is told to be wrong
@@ -66,7 +74,7 @@ func (k *kubelets) tls() *tls.Config {
 			if n == nil {
 				return nil, fmt.Errorf("no node at %v", h.Conn.LocalAddr())
 			}
-			return k.p.kubeletCert(key4(h.Conn.LocalAddr().(*net.TCPAddr).IP), n.name, k.fault(n))
+			return k.p.kubeletCert(key16(h.Conn.LocalAddr().(*net.TCPAddr).IP), n.name, k.fault(n))
 		}}
 	if k.o.kubeletCert {
 		conf.ClientAuth = tls.RequireAndVerifyClientCert
@@ -86,7 +94,7 @@ func (k *kubelets) tls() *tls.Config {
 func (k *kubelets) of(c net.Conn) *kubelet {
 	k.w.mu.RLock()
 	defer k.w.mu.RUnlock()
-	return k.w.byIP[key4(c.LocalAddr().(*net.TCPAddr).IP)]
+	return k.w.byIP[key16(c.LocalAddr().(*net.TCPAddr).IP)]
 }
 
 func (k *kubelets) fault(n *kubelet) string {
@@ -130,6 +138,10 @@ func (k *kubelets) serve(c *net.TCPConn, conf *tls.Config) {
 		k.hang(n, c)
 		return
 	}
+	if k.o.plain {
+		k.requests(c, c, n)
+		return
+	}
 	t := tls.Server(c, conf)
 	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	if err := t.Handshake(); err != nil {
@@ -142,6 +154,9 @@ func (k *kubelets) serve(c *net.TCPConn, conf *tls.Config) {
 		if x := state.PeerCertificates; len(x) > 0 {
 			s.Clients[x[0].Subject.CommonName]++
 		}
+		if len(s.Names) < 1000 {
+			s.Names[state.ServerName]++
+		}
 		if resumed {
 			s.Resumed++
 		} else {
@@ -149,6 +164,10 @@ func (k *kubelets) serve(c *net.TCPConn, conf *tls.Config) {
 		}
 	})
 
+	k.requests(t, c, n)
+}
+
+func (k *kubelets) requests(t net.Conn, c *net.TCPConn, n *kubelet) {
 	r := bufio.NewReaderSize(t, 1024)
 	for {
 		_ = c.SetDeadline(time.Now().Add(5 * time.Minute))
@@ -177,12 +196,17 @@ func (k *kubelets) hang(n *kubelet, c net.Conn) {
 
 type request struct {
 	path, token string
+	host        string
+	authorized  bool // came with an Authorization header
 	close       bool
 }
 
 var (
 	bearer     = []byte("authorization: bearer ")
 	connection = []byte("connection: close")
+	host       = []byte("host: ")
+
+	authorization = []byte("authorization:")
 )
 
 // readRequest reads a request's head; kubelets are asked by GET only.
@@ -203,8 +227,13 @@ func readRequest(r *bufio.Reader) (q request, ok bool) {
 			q.path = string(f[1])
 		case len(line) == 0:
 			return q, true
+		case len(line) > len(host) && bytes.EqualFold(line[:len(host)], host):
+			q.host = string(line[len(host):])
 		case len(line) > len(bearer) && bytes.EqualFold(line[:len(bearer)], bearer):
 			q.token = string(line[len(bearer):])
+			q.authorized = true
+		case bytes.HasPrefix(bytes.ToLower(line), authorization):
+			q.authorized = true
 		case bytes.EqualFold(line, connection):
 			q.close = true
 		}
@@ -226,12 +255,18 @@ func (k *kubelets) answer(c net.Conn, raw *net.TCPConn, n *kubelet, q request) b
 	k.f.count(func(s *stats) {
 		s.Scrapes++
 		s.LastScrape = now.UnixMilli()
+		if q.authorized {
+			s.Authorized++
+		}
+		if s.Hosts[q.host] > 0 || len(s.Hosts) < 1000 {
+			s.Hosts[q.host]++
+		}
 		if s.Paths[q.path] > 0 || len(s.Paths) < 1000 {
 			s.Paths[q.path]++
 		}
 	})
 
-	if k.o.kubeletAuth && q.token != k.p.bearer() {
+	if k.o.kubeletAuth && !k.o.plain && q.token != k.p.bearer() {
 		return send(c, plain("401 Unauthorized", "Unauthorized", ""))
 	}
 	if done, keep := k.refuse(c, raw, n, fault); done {

@@ -29,6 +29,9 @@ type options struct {
 	kubeletPort int
 	kubeletAuth bool
 	kubeletCert bool
+	plain       bool
+	kubelet6    bool
+	dns         string
 	path        string
 	stamp       string
 	seed        int64
@@ -56,6 +59,9 @@ func flags() *options {
 	flag.IntVar(&o.kubeletPort, "kubelet-port", 10250, "port of the kubelets")
 	flag.BoolVar(&o.kubeletAuth, "kubelet-auth", true, "kubelets want the bearer token")
 	flag.BoolVar(&o.kubeletCert, "kubelet-client-cert", false, "kubelets want a client certificate of the cluster's CA")
+	flag.BoolVar(&o.plain, "kubelet-plain", false, "kubelets speak plain HTTP, without authentication")
+	flag.BoolVar(&o.kubelet6, "kubelet6", true, "kubelets on ::1, too, where the machine has it")
+	flag.StringVar(&o.dns, "dns", "", "`address` of a name server (UDP), none where it is empty")
 	flag.StringVar(&o.path, "path", "", "annotate the nodes with this `path` for metrics")
 	flag.StringVar(&o.stamp, "stamp", "scrape", "samples are stamped at the `scrape`, or at a cadence of the node's own")
 	flag.Int64Var(&o.seed, "seed", 1, "changes the nodes' cadence")
@@ -147,11 +153,15 @@ func serve(o *options) error {
 	if o.host {
 		go watchHost(w)
 	}
+	dns, err := serveDNS(o.dns)
+	if err != nil {
+		return err
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	quit := make(chan struct{}, 1)
-	if err := serveControl(&control{w, f, p, api, o}, quit); err != nil {
+	if err := serveControl(&control{w, f, p, api, o, dns}, quit); err != nil {
 		return err
 	}
 	if err := p.file("ready", []byte(fmt.Sprintln(os.Getpid()))); err != nil {

@@ -265,7 +265,7 @@ current-context: standin
 
 // kubeletCert is the certificate of the kubelet at an address, in the form
 // that a fault asks for; made when it is first wanted.
-func (p *pki) kubeletCert(ip [4]byte, name, fault string) (*tls.Certificate, error) {
+func (p *pki) kubeletCert(ip [16]byte, name, fault string) (*tls.Certificate, error) {
 	a, l := p.kubelet, leaf{cn: "system:node:" + name, org: []string{"system:nodes"},
 		usage: x509.ExtKeyUsageServerAuth, dns: []string{name}, ips: []net.IP{ip[:]}}
 	switch fault {

@@ -151,7 +151,7 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 	defer c.f.mu.Unlock()
 	s := c.f.stats
 	s.PerNode, s.LastOf, s.RefusedOf = map[string]int64{}, map[string]int64{}, map[string]int64{}
-	for _, m := range []*map[string]int64{&s.ListsOf, &s.WatchesOf, &s.Paths, &s.Clients} {
+	for _, m := range []*map[string]int64{&s.ListsOf, &s.WatchesOf, &s.Paths, &s.Clients, &s.Names, &s.Hosts} {
 		was := *m
 		*m = make(map[string]int64, len(was))
 		for k, v := range was {

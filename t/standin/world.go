@@ -22,7 +22,7 @@ type world struct {
 	oldest   uint64 // versions before this one are gone from the history
 	kinds    map[string]map[string]object
 	kubelets map[string]*kubelet
-	byIP     map[[4]byte]*kubelet
+	byIP     map[[16]byte]*kubelet
 	history  []event
 	changed  chan struct{}     // closed at each event
 	last     map[string]uint64 // version of the last change by kind
@@ -76,7 +76,7 @@ func newWorld(o *options, first net.IP) *world {
 		version: uint64(now / int64(time.Microsecond)),
 		kinds: map[string]map[string]object{
 			"nodes": {}, "pods": {}, "configmaps": {}},
-		kubelets: map[string]*kubelet{}, byIP: map[[4]byte]*kubelet{},
+		kubelets: map[string]*kubelet{}, byIP: map[[16]byte]*kubelet{},
 		changed: make(chan struct{}), last: map[string]uint64{}, snaps: map[string][]*snapshot{},
 		labels: map[string]map[string]string{}}
 	if o.host {
@@ -96,8 +96,8 @@ func offsetIP(ip net.IP, n int) net.IP {
 	return net.IPv4(byte(v>>24), byte(v>>16), byte(v>>8), byte(v)).To4()
 }
 
-func key4(ip net.IP) (k [4]byte) {
-	copy(k[:], ip.To4())
+func key16(ip net.IP) (k [16]byte) {
+	copy(k[:], ip.To16())
 	return k
 }
 
@@ -196,7 +196,7 @@ func (w *world) addNode(name string, pods int) *node {
 	if k == nil {
 		i, err := strconv.Atoi(strings.TrimPrefix(name, "node-"))
 		if err != nil || !strings.HasPrefix(name, "node-") {
-			for i = len(w.kubelets); w.byIP[key4(offsetIP(w.first, i))] != nil; {
+			for i = len(w.kubelets); w.byIP[key16(offsetIP(w.first, i))] != nil; {
 				i++
 			}
 		}
@@ -217,7 +217,7 @@ func (w *world) addNode(name string, pods int) *node {
 		}
 		k.use.cpuWas, k.use.memoryWas = k.use.cpu, k.use.memory
 		w.kubelets[name] = k
-		w.byIP[key4(k.ip)] = k
+		w.byIP[key16(k.ip)] = k
 	}
 	n := &node{kubelet: k, ip: k.ip, port: w.o.kubeletPort, ready: true}
 	n.m = metadata{kind: "Node", name: name, labels: map[string]string{

@@ -1,6 +1,7 @@
 /* unit: src/scrape/ngx_*_metrics_scrape.c src/scrape/ngx_*_kubelet.c */
 /* unit: src/scrape/ngx_*_address.c src/scrape/ngx_*_schedule.c */
 /* unit: src/scrape/ngx_*_cadence.c */
+/* unit: src/fetch/n*_text.c */
 
 /*
  * Copyright (C) the ngx_http_k8s_metrics_module authors
@@ -126,41 +127,7 @@ ngx_str_rbtree_lookup(ngx_rbtree_t *t, ngx_str_t *name, uint32_t hash)
 }
 
 
-/* addresses: 127.0.0.1 and the like */
-
-in_addr_t
-ngx_inet_addr(u_char *text, size_t len)
-{
-    return htonl(0x7f000001);
-}
-
-
-ngx_int_t
-ngx_inet6_addr(u_char *p, size_t len, u_char *addr)
-{
-    return NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_parse_addr(ngx_pool_t *pool, ngx_addr_t *addr, u_char *text, size_t len)
-{
-    addr->sockaddr = ngx_pcalloc(pool, sizeof(struct sockaddr_in));
-    if (addr->sockaddr == NULL) {
-        return NGX_ERROR;
-    }
-
-    addr->socklen = sizeof(struct sockaddr_in);
-
-    return NGX_OK;
-}
-
-
-void
-ngx_inet_set_port(struct sockaddr *sa, in_port_t port)
-{
-}
-
+/* addresses */
 
 size_t
 ngx_sock_ntop(struct sockaddr *sa, socklen_t socklen, u_char *text,
@@ -171,6 +138,33 @@ ngx_sock_ntop(struct sockaddr *sa, socklen_t socklen, u_char *text,
 
 
 /* connections and scrapes */
+
+u_char * ngx_cdecl
+ngx_sprintf(u_char *buf, const char *fmt, ...)
+{
+    return buf;
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_kubelet_name(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    return NGX_OK;
+}
+
+
+void
+ngx_http_k8s_metrics_kubelet_unname(ngx_http_k8s_metrics_kubelet_t *k)
+{
+}
+
+
+void
+ngx_http_k8s_metrics_peer_move(ngx_http_k8s_metrics_peer_t *peer,
+    struct sockaddr *sockaddr, socklen_t socklen)
+{
+}
+
 
 ngx_http_k8s_metrics_peer_t *
 ngx_http_k8s_metrics_peer_create(const ngx_http_k8s_metrics_peer_conf_t *pc,
