@@ -82,6 +82,8 @@ typedef struct {
     uint32_t                        hash;       /* of the name; stable */
     uint64_t                        version;    /* moves with its address,
                                                    port, path, readiness */
+    ngx_msec_t                      scraped;    /* mono, the start of the
+                                                   last good one; 0 never */
     ngx_http_k8s_metrics_node_t     node;       /* without labels */
 } ngx_http_k8s_metrics_target_t;
 

@@ -238,7 +238,9 @@ test_points(void)
     a = ref_of(store, "a");
     b = ref_of(store, "b");
 
+    is_int(scraped_of(store, "a"), 0, "never scraped");
     (void) scrape_one(store, a, "ns", "p", 0, 1000);
+    is_int(scraped_of(store, "a"), ngx_current_msec, "scraped");
     is_int(get(store, PODS, "ns", "p", &item), NGX_DECLINED, "one point");
     (void) scrape_one(store, a, "ns", "p", 10, 2000);
     is_int(get(store, PODS, "ns", "p", &item), NGX_OK, "two points");
