@@ -12,10 +12,15 @@
 
 
 #define NGX_HTTP_K8S_METRICS_SYNC_BATCH     256
-#define NGX_HTTP_K8S_METRICS_SYNC_INTERVAL  2000
 
 /* a first round goes out no faster than this, ms for each node */
 #define NGX_HTTP_K8S_METRICS_FIRST_SPREAD   2
+
+/*
+ * How long another generation's worker may take to end the scrapes that are
+ * under way, ms: a node whose turn has come waits so long to be taken over.
+ */
+#define NGX_HTTP_K8S_METRICS_SETTLE         500
 
 
 static void ngx_http_k8s_metrics_scraper_renew(
@@ -28,6 +33,9 @@ static ngx_int_t ngx_http_k8s_metrics_scraper_batch(
 static ngx_int_t ngx_http_k8s_metrics_scraper_take(
     ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_target_t *target,
     ngx_uint_t warm);
+static void ngx_http_k8s_metrics_scraper_arm(
+    ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_msec_t scraped, ngx_uint_t warm);
 static void ngx_http_k8s_metrics_scraper_drop(
     ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_kubelet_t *k);
 static void ngx_http_k8s_metrics_scraper_connections(
@@ -99,7 +107,7 @@ void
 ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
 {
     uint64_t    version;
-    ngx_uint_t  due;
+    ngx_uint_t  due, owners;
 
     ngx_http_k8s_metrics_scraper_renew(s);
 
@@ -109,13 +117,15 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
 
     version = ngx_http_k8s_metrics_store_nodes_version(s->store);
 
-    due = !s->started || s->again || version != s->version;
+    due = s->again || version != s->version;
 
     /* another worker's death makes its nodes ours, and its return takes them */
 
-    if (s->nworkers > 1
-        && ngx_current_msec - s->synced >= NGX_HTTP_K8S_METRICS_SYNC_INTERVAL)
-    {
+    owners = ngx_http_k8s_metrics_store_owners(s->store);
+
+    if (!s->started || owners != s->owners) {
+        s->owners = owners;
+        s->moved = ngx_current_msec;
         due = 1;
     }
 
@@ -129,7 +139,6 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
     }
 
     s->version = version;
-    s->synced = ngx_current_msec;
     s->started = 1;
 
     ngx_http_k8s_metrics_scraper_connections(s);
@@ -283,7 +292,6 @@ static ngx_int_t
 ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
     ngx_http_k8s_metrics_target_t *target, ngx_uint_t warm)
 {
-    ngx_msec_t                       delay;
     ngx_str_node_t                  *sn;
     ngx_http_k8s_metrics_kubelet_t  *k;
 
@@ -307,6 +315,14 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
         return NGX_OK;
     }
 
+    if (target->scraped
+        && ngx_current_msec - target->scraped >= s->conf->resolution
+        && ngx_current_msec - s->moved < NGX_HTTP_K8S_METRICS_SETTLE)
+    {
+        s->again = 1;
+        return NGX_OK;
+    }
+
     k = ngx_http_k8s_metrics_kubelet_create(s, target);
     if (k == NULL) {
         return NGX_ERROR;
@@ -318,19 +334,49 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
     ngx_queue_insert_tail(&s->nodes, &k->queue);
     s->nnodes++;
 
-    if (warm) {
-        ngx_http_k8s_metrics_kubelet_next(k);
-
-    } else {
-        delay = s->started ? 0
-                           : s->nnodes * NGX_HTTP_K8S_METRICS_FIRST_SPREAD;
-
-        delay -= delay % NGX_HTTP_K8S_METRICS_SLOT;
-
-        ngx_http_k8s_metrics_kubelet_first(k, delay % s->conf->resolution + 1);
-    }
+    ngx_http_k8s_metrics_scraper_arm(s, k, target->scraped, warm);
 
     return NGX_OK;
+}
+
+
+/*
+ * A node that another worker scraped goes on a resolution after that; whose
+ * last scrape was lost with its worker has its turn at once.  One that was not
+ * scraped for long is failing: it goes on in its phase.
+ */
+
+static void
+ngx_http_k8s_metrics_scraper_arm(ngx_http_k8s_metrics_scraper_t *s,
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_msec_t scraped, ngx_uint_t warm)
+{
+    ngx_msec_t  delay, since, resolution;
+
+    resolution = s->conf->resolution;
+    since = ngx_current_msec - scraped;
+
+    if ((ngx_msec_int_t) since < 0) {
+        /* its worker's clock was read later than ours */
+        since = 0;
+    }
+
+    if (scraped && since < 2 * resolution) {
+        k->started = scraped;
+
+        ngx_http_k8s_metrics_kubelet_first(k, (since < resolution)
+                                              ? resolution - since : 1);
+        return;
+    }
+
+    if (scraped || warm) {
+        ngx_http_k8s_metrics_kubelet_next(k);
+        return;
+    }
+
+    delay = s->started ? 0 : s->nnodes * NGX_HTTP_K8S_METRICS_FIRST_SPREAD;
+    delay -= delay % NGX_HTTP_K8S_METRICS_SLOT;
+
+    ngx_http_k8s_metrics_kubelet_first(k, delay % resolution + 1);
 }
 
 

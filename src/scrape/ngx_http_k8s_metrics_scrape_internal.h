@@ -65,7 +65,9 @@ struct ngx_http_k8s_metrics_scraper_s {
     ngx_uint_t                               max_idle;  /* connections */
     ngx_uint_t                               nworkers;
     uint64_t                                 version;   /* seen of nodes */
-    ngx_msec_t                               synced;
+    ngx_uint_t                               owners;    /* seen of workers */
+    ngx_msec_t                               moved;     /* nodes, the last
+                                                           time */
     ngx_http_k8s_metrics_parser_t           *parsers;   /* free ones */
     ngx_msec_t                               log_since;
     ngx_uint_t                               log_lines;

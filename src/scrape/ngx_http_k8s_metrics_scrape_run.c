@@ -45,6 +45,12 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 
     s = k->scraper;
 
+    /* another worker's by now: the next tick gives it up */
+
+    if (!ngx_http_k8s_metrics_store_owns(s->store, k->hash)) {
+        return;
+    }
+
     k->started = ngx_current_msec;
     k->rounds++;
 

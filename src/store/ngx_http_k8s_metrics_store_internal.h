@@ -221,6 +221,7 @@ struct ngx_http_k8s_metrics_store_s {
     ngx_uint_t                       nworkers;
     uint32_t                         listing[NGX_HTTP_K8S_METRICS_KINDS];
     u_char                           alive[NGX_HTTP_K8S_METRICS_WORKERS];
+    ngx_uint_t                       owners;    /* moves with "alive" */
     ngx_msec_t                       full_since;    /* not told yet */
     ngx_msec_t                       large_said;    /* a node's samples */
     u_char                          *scratch;       /* a block being made */

@@ -243,6 +243,13 @@ ngx_http_k8s_metrics_store_nodes_version(ngx_http_k8s_metrics_store_t *store)
 
 
 ngx_uint_t
+ngx_http_k8s_metrics_store_owners(ngx_http_k8s_metrics_store_t *store)
+{
+    return 0;
+}
+
+
+ngx_uint_t
 ngx_http_k8s_metrics_store_owns(ngx_http_k8s_metrics_store_t *store,
     uint32_t hash)
 {
