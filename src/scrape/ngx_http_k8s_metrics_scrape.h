@@ -34,6 +34,7 @@ typedef struct {
     ngx_str_t        client_key;                /* file */
     ngx_msec_t       request_timeout;   /* default 10 s */
     ngx_flag_t       completely_insecure;
+    ngx_flag_t       keepalive;         /* default on */
     ngx_str_t        node_selector;     /* validated label selector */
 
     /* made by the check */

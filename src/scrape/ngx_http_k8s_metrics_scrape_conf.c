@@ -46,6 +46,7 @@ ngx_http_k8s_metrics_scrape_conf_init(ngx_http_k8s_metrics_scrape_conf_t *conf)
     conf->insecure_tls = NGX_CONF_UNSET;
     conf->request_timeout = NGX_CONF_UNSET_MSEC;
     conf->completely_insecure = NGX_CONF_UNSET;
+    conf->keepalive = NGX_CONF_UNSET;
 }
 
 
@@ -164,6 +165,7 @@ ngx_http_k8s_metrics_scrape_times(ngx_conf_t *cf,
     ngx_conf_init_msec_value(conf->resolution, 15000);
     ngx_conf_init_uint_value(conf->kubelet_port, 10250);
     ngx_conf_init_value(conf->use_node_status_port, 0);
+    ngx_conf_init_value(conf->keepalive, 1);
 
     if (conf->resolution < NGX_HTTP_K8S_METRICS_MIN_RESOLUTION) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,

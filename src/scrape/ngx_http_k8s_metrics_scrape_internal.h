@@ -127,6 +127,12 @@ ngx_int_t ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
 void ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k);
 
 
+/* --- its TLS session, in the store (scrape_session.c) ------------------ */
+
+extern const ngx_http_k8s_metrics_sessions_t
+    ngx_http_k8s_metrics_kubelet_sessions;
+
+
 /* --- where it is (scrape_address.c) ------------------------------------ */
 
 /*

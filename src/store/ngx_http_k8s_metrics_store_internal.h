@@ -21,7 +21,8 @@
  * granules of 16 bytes from "base"; 0 is nothing.  Bytes on a 64-bit machine,
  * before the arena's rounding up (a quarter at most):
  *
- *     node       104 and its strings, and a block of samples
+ *     node       112 and its strings, and a block of samples
+ *     session     32 for a node's, and its bytes, about 2000
  *     pod         32, 4 in the index (leaves are half full or more), strings
  *     label        8 (two references to strings)
  *     string      16 and its bytes, once for all that use it
@@ -31,7 +32,7 @@
  * bit for each granule.
  */
 
-#define NGX_HTTP_K8S_METRICS_LAYOUT     7
+#define NGX_HTTP_K8S_METRICS_LAYOUT     8
 #define NGX_HTTP_K8S_METRICS_GRANULE    16
 #define NGX_HTTP_K8S_METRICS_CLASSES    128
 #define NGX_HTTP_K8S_METRICS_LEAF       128
@@ -78,6 +79,8 @@ typedef struct {
     uint32_t                        path;       /* string, or 0 */
     uint32_t                        reason;     /* of the last failure */
     uint32_t                        points;     /* containers with two */
+    uint32_t                        session;    /* TLS, or 0 */
+    uint32_t                        session_len;
     uint64_t                        version;
     uint32_t                        addrs[NGX_HTTP_K8S_METRICS_ADDRS];
     uint8_t                         types[NGX_HTTP_K8S_METRICS_ADDRS];
@@ -444,6 +447,11 @@ ngx_uint_t ngx_http_k8s_metrics_node_valid_locked(
 
 /* Gives a node's samples back. */
 void ngx_http_k8s_metrics_samples_free_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node);
+
+
+/* Gives a node's TLS session back (store_sessions.c). */
+void ngx_http_k8s_metrics_session_free_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node);
 
 

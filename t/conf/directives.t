@@ -27,6 +27,7 @@ my %directives = (
     kubelet_client_certificate => [ 'h', 1, 1, 'a.crt' ],
     kubelet_client_key => [ 'h', 1, 1, 'a.key' ],
     kubelet_completely_insecure => [ 'h', 1, 1, 'on' ],
+    kubelet_keepalive => [ 'h', 1, 1, 'on' ],
     kubelet_request_timeout => [ 'h', 1, 1, '5s' ],
     requestheader_client_ca => [ 'hs', 1, 1, 'a.crt' ],
     requestheader_allowed_names => [ 'hs', 1, 0, 'a' ],

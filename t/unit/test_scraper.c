@@ -214,6 +214,9 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 }
 
 
+const ngx_http_k8s_metrics_sessions_t  ngx_http_k8s_metrics_kubelet_sessions;
+
+
 void
 ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k)
 {
