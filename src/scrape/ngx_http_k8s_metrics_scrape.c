@@ -48,6 +48,7 @@ ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
     ngx_http_k8s_metrics_kube_client_t *client,
     ngx_http_k8s_metrics_store_t *store)
 {
+    struct rlimit                    limit;
     ngx_core_conf_t                 *ccf;
     ngx_http_k8s_metrics_scraper_t  *s;
 
@@ -63,7 +64,15 @@ ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
 
     /* idle connections leave half of them to clients */
 
-    s->max_idle = cycle->connection_n / 2;
+    s->open_files = cycle->connection_n;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0
+        && limit.rlim_cur != RLIM_INFINITY)
+    {
+        s->open_files = (ngx_uint_t) limit.rlim_cur;
+    }
+
+    s->max_idle = ngx_min(cycle->connection_n, s->open_files) / 2;
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
     s->nworkers = ngx_max(ccf->worker_processes, 1);
@@ -198,6 +207,7 @@ ngx_http_k8s_metrics_scraper_sync(ngx_http_k8s_metrics_scraper_t *s)
     }
 
     s->epoch++;
+    s->known = 0;
     s->again = 0;
     after.len = 0;
     after.data = buf;
@@ -255,6 +265,8 @@ ngx_http_k8s_metrics_scraper_batch(ngx_http_k8s_metrics_scraper_t *s,
     if (n == NGX_ERROR) {
         return NGX_ERROR;
     }
+
+    s->known += n;
 
     for (i = 0; i < n; i++) {
 
@@ -392,19 +404,41 @@ ngx_http_k8s_metrics_scraper_drop(ngx_http_k8s_metrics_scraper_t *s,
 }
 
 
+/*
+ * Once, in one worker, how many connections are wanted; and again when nodes
+ * have become too many.  Half of a worker's are for kubelets, and of nodes a
+ * worker has up to a fifth more than its share (t/unit).
+ */
+
 static void
 ngx_http_k8s_metrics_scraper_connections(ngx_http_k8s_metrics_scraper_t *s)
 {
-    if (s->warned || s->nnodes <= s->max_idle) {
+    ngx_uint_t  needed, few, level;
+
+    if (ngx_worker != 0 || !s->conf->keepalive || s->warned) {
         return;
     }
 
-    s->warned = 1;
+    needed = s->nworkers == 1
+             ? 2 * s->known
+             : 2 * ((s->known * 6 + 5 * s->nworkers - 1) / (5 * s->nworkers));
 
-    ngx_log_error(NGX_LOG_WARN, s->log, 0,
-                  "k8s_metrics: this worker scrapes %ui nodes and keeps "
-                  "connections to %ui of them; to keep all, set "
-                  "worker_connections to %ui at least (it is %ui)",
-                  s->nnodes, s->max_idle, 2 * s->nnodes,
-                  ngx_cycle->connection_n);
+    few = (needed > 2 * s->max_idle);
+
+    if (s->told && !few) {
+        return;
+    }
+
+    s->told = 1;
+    s->warned = few;
+
+    level = few ? NGX_LOG_WARN : NGX_LOG_NOTICE;
+
+    ngx_log_error(level, s->log, 0,
+                  "k8s_metrics: to keep connections to %ui nodes, %ui "
+                  "worker(s) need %ui worker_connections each and as many "
+                  "open files, set are %ui worker_connections and %ui open "
+                  "files%s", s->known, s->nworkers, needed,
+                  ngx_cycle->connection_n, s->open_files,
+                  few ? ": some connections are made for each scrape" : "");
 }

@@ -62,7 +62,9 @@ struct ngx_http_k8s_metrics_scraper_s {
     ngx_queue_t                              nodes;
     ngx_uint_t                               nnodes;
     ngx_uint_t                               epoch;
+    ngx_uint_t                               known;     /* nodes, anybody's */
     ngx_uint_t                               max_idle;  /* connections */
+    ngx_uint_t                               open_files;
     ngx_uint_t                               nworkers;
     uint64_t                                 version;   /* seen of nodes */
     ngx_uint_t                               owners;    /* seen of workers */
@@ -73,6 +75,7 @@ struct ngx_http_k8s_metrics_scraper_s {
     ngx_uint_t                               log_lines;
     ngx_uint_t                               log_dropped;
     unsigned                                 started:1;
+    unsigned                                 told:1;    /* of connections */
     unsigned                                 warned:1;
     unsigned                                 again:1;   /* lacked memory */
 };
