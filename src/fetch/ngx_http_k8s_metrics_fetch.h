@@ -30,6 +30,24 @@ typedef struct ngx_http_k8s_metrics_fetch_s  ngx_http_k8s_metrics_fetch_t;
 typedef struct ngx_http_k8s_metrics_peer_s   ngx_http_k8s_metrics_peer_t;
 
 
+#define NGX_HTTP_K8S_METRICS_FETCH_KEY          32
+#define NGX_HTTP_K8S_METRICS_FETCH_MAX_SESSION  8192
+
+/*
+ * Where TLS sessions are kept, if not in the peer.  "key" is made of all that
+ * makes one fit to be used: the bytes of CA bundle and client certificate,
+ * whether and for which name the server is verified.  A resumed session is not
+ * verified again: bytes are to be given back for an equal key only.
+ *
+ * get: copies at most FETCH_MAX_SESSION bytes and returns how many, 0 for none.
+ * put: replaces them; 0 bytes: forget them.
+ */
+typedef struct {
+    size_t  (*get)(void *data, const u_char *key, u_char *bytes);
+    void    (*put)(void *data, const u_char *key, const u_char *bytes,
+                   size_t len);
+} ngx_http_k8s_metrics_sessions_t;
+
 typedef struct {
     struct sockaddr                 *sockaddr;  /* copied */
     socklen_t                        socklen;
@@ -43,6 +61,11 @@ typedef struct {
                                                    a DNS name goes as SNI */
     ngx_uint_t                       max_idle;  /* kept connections */
     ngx_msec_t                       idle_timeout;
+    const ngx_http_k8s_metrics_sessions_t
+                                    *sessions;  /* NULL: in the peer */
+    void                            *session_data;
+    const u_char                    *identity;  /* of the credentials whose
+                                                   ssl it is, with sessions */
 } ngx_http_k8s_metrics_peer_conf_t;
 
 /* NULL without memory.  Heap memory: given back by destroy only. */
@@ -171,6 +194,10 @@ typedef struct {
                                                    replaced */
     ngx_http_k8s_metrics_files_t     files;     /* of those that have one */
     ngx_uint_t                       slot[NGX_HTTP_K8S_METRICS_PEMS];
+
+    /* of the bytes in force; random as well where the CAs are the system's */
+    u_char                           identity[NGX_HTTP_K8S_METRICS_FETCH_KEY];
+    u_char                           salt[16];
 } ngx_http_k8s_metrics_credentials_t;
 
 /*

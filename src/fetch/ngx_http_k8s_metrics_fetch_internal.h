@@ -40,7 +40,11 @@ struct ngx_http_k8s_metrics_peer_s {
     ngx_str_t                        host;
     ngx_str_t                        tls_name;      /* ends with a NUL */
     ngx_ssl_t                       *ssl;
-    ngx_ssl_session_t               *session;
+    ngx_ssl_session_t               *session;       /* without "sessions" */
+    const ngx_http_k8s_metrics_sessions_t
+                                    *sessions;
+    void                            *session_data;
+    const u_char                    *identity;
     ngx_queue_t                      idle;          /* last used first */
     ngx_uint_t                       nidle;
     ngx_uint_t                       max_idle;
@@ -121,6 +125,17 @@ ngx_int_t ngx_http_k8s_metrics_fetch_filter(void *data, ssize_t bytes);
 /* _fetch_peer.c: peer.init of every fetch. */
 ngx_int_t ngx_http_k8s_metrics_fetch_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
+
+/*
+ * _fetch_session.c: a peer's session for a connection that is about to shake
+ * hands; NGX_OK, also without one.  One that was begun on it is kept, or all
+ * are forgotten.
+ */
+ngx_int_t ngx_http_k8s_metrics_session_set(ngx_http_k8s_metrics_peer_t *peer,
+    ngx_connection_t *c);
+void ngx_http_k8s_metrics_session_save(ngx_http_k8s_metrics_peer_t *peer,
+    ngx_connection_t *c);
+void ngx_http_k8s_metrics_session_drop(ngx_http_k8s_metrics_peer_t *peer);
 
 /* _fetch_error.c */
 void ngx_http_k8s_metrics_fetch_fail(ngx_http_k8s_metrics_fetch_t *f,

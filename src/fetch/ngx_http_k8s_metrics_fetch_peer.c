@@ -29,8 +29,6 @@ static ngx_int_t ngx_http_k8s_metrics_peer_expect(
     ngx_http_k8s_metrics_peer_t *peer, ngx_ssl_conn_t *ssl);
 static void ngx_http_k8s_metrics_peer_save_session(ngx_peer_connection_t *pc,
     void *data);
-static void ngx_http_k8s_metrics_peer_drop_session(
-    ngx_http_k8s_metrics_peer_t *peer);
 
 
 ngx_http_k8s_metrics_peer_t *
@@ -89,6 +87,9 @@ ngx_http_k8s_metrics_peer_create(const ngx_http_k8s_metrics_peer_conf_t *conf,
     peer->verify = conf->verify;
     peer->max_idle = conf->max_idle;
     peer->idle_timeout = conf->idle_timeout;
+    peer->sessions = conf->ssl ? conf->sessions : NULL;
+    peer->session_data = conf->session_data;
+    peer->identity = conf->identity;
 
     ngx_queue_init(&peer->idle);
     ngx_queue_init(&peer->fetches);
@@ -139,7 +140,10 @@ ngx_http_k8s_metrics_peer_renew(ngx_http_k8s_metrics_peer_t *peer)
 
     /* a server would go on with who we were when it began */
 
-    ngx_http_k8s_metrics_peer_drop_session(peer);
+    if (peer->session) {
+        ngx_ssl_free_session(peer->session);
+        peer->session = NULL;
+    }
 }
 
 
@@ -281,7 +285,7 @@ ngx_http_k8s_metrics_peer_free(ngx_peer_connection_t *pc, void *data,
         }
 
         if (f->peer && c && c->ssl && !c->ssl->handshaked) {
-            ngx_http_k8s_metrics_peer_drop_session(f->peer);
+            ngx_http_k8s_metrics_session_drop(f->peer);
         }
 
         return;
@@ -469,7 +473,7 @@ ngx_http_k8s_metrics_peer_set_session(ngx_peer_connection_t *pc, void *data)
         return NGX_ERROR;
     }
 
-    return ngx_ssl_set_session(c, peer->session);
+    return ngx_http_k8s_metrics_session_set(peer, c);
 }
 
 
@@ -506,30 +510,11 @@ ngx_http_k8s_metrics_peer_save_session(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_k8s_metrics_fetch_t *f = data;
 
-    ngx_ssl_session_t  *session;
-
     if (f->peer == NULL
         || ngx_http_k8s_metrics_peer_outdated(f->peer, pc->connection))
     {
         return;
     }
 
-    session = ngx_ssl_get_session(pc->connection);
-    if (session == NULL) {
-        return;
-    }
-
-    ngx_http_k8s_metrics_peer_drop_session(f->peer);
-
-    f->peer->session = session;
-}
-
-
-static void
-ngx_http_k8s_metrics_peer_drop_session(ngx_http_k8s_metrics_peer_t *peer)
-{
-    if (peer->session) {
-        ngx_ssl_free_session(peer->session);
-        peer->session = NULL;
-    }
+    ngx_http_k8s_metrics_session_save(f->peer, pc->connection);
 }

@@ -7,11 +7,16 @@
 #include "ngx_http_k8s_metrics_fetch_internal.h"
 
 
+#include <openssl/rand.h>
+
+
 #define NGX_HTTP_K8S_METRICS_FETCH_SSL_BUFFER  4096
 
 
 static ngx_int_t ngx_http_k8s_metrics_credentials_load(void *data,
     ngx_str_t *bytes, ngx_log_t *log, ngx_uint_t level);
+static ngx_int_t ngx_http_k8s_metrics_credentials_identity(
+    ngx_http_k8s_metrics_credentials_t *c, ngx_http_k8s_metrics_pem_t *pem);
 static ngx_int_t ngx_http_k8s_metrics_fetch_ssl(ngx_ssl_t *ssl,
     ngx_uint_t level, ngx_http_k8s_metrics_pem_t *pem);
 static ngx_int_t ngx_http_k8s_metrics_fetch_ssl_fill(ngx_ssl_t *ssl,
@@ -57,6 +62,13 @@ ngx_http_k8s_metrics_credentials(ngx_pool_t *pool, ngx_log_t *log,
 
     cln->handler = ngx_ssl_cleanup_ctx;
     cln->data = c->ssl;
+
+    if (RAND_bytes(c->salt, sizeof(c->salt)) != 1
+        || ngx_http_k8s_metrics_credentials_identity(c, c->pem) != NGX_OK)
+    {
+        ngx_ssl_error(NGX_LOG_EMERG, log, 0, "RAND_bytes() or SHA-256 failed");
+        return NGX_ERROR;
+    }
 
     file = ngx_pcalloc(pool, NGX_HTTP_K8S_METRICS_PEMS
                              * sizeof(ngx_http_k8s_metrics_file_t));
@@ -121,7 +133,13 @@ ngx_http_k8s_metrics_credentials_load(void *data, ngx_str_t *bytes,
         }
     }
 
-    if (ngx_http_k8s_metrics_fetch_ssl(c->ssl, level, pem) != NGX_OK) {
+    if (ngx_http_k8s_metrics_fetch_ssl(c->ssl, level, pem) != NGX_OK
+        || ngx_http_k8s_metrics_credentials_identity(c, pem) != NGX_OK)
+    {
+        if (c->ssl->ctx) {
+            SSL_CTX_free(c->ssl->ctx);
+        }
+
         c->ssl->ctx = old;
 
         for (i = 0; i < c->files.n; i++) {
@@ -141,6 +159,67 @@ ngx_http_k8s_metrics_credentials_load(void *data, ngx_str_t *bytes,
     SSL_CTX_free(old);
 
     return NGX_OK;
+}
+
+
+/*
+ * A private key is no part of it: whoever changes the key changes the
+ * certificate.  What the system's CAs are may differ from one configuration to
+ * the next without a sign.
+ */
+
+static ngx_int_t
+ngx_http_k8s_metrics_credentials_identity(
+    ngx_http_k8s_metrics_credentials_t *c, ngx_http_k8s_metrics_pem_t *pem)
+{
+    u_char       md[NGX_HTTP_K8S_METRICS_FETCH_KEY];
+    uint64_t     len;
+    ngx_int_t    rc;
+    ngx_str_t   *bytes;
+    ngx_uint_t   i;
+    EVP_MD_CTX  *ctx;
+
+    ctx = EVP_MD_CTX_new();
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = NGX_ERROR;
+
+    if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 0) {
+        goto done;
+    }
+
+    for (i = 0; i < NGX_HTTP_K8S_METRICS_PEM_KEY; i++) {
+        bytes = &pem[i].bytes;
+        len = bytes->data ? bytes->len + 1 : 0;
+
+        if (EVP_DigestUpdate(ctx, &len, sizeof(len)) == 0
+            || (bytes->data
+                && EVP_DigestUpdate(ctx, bytes->data, bytes->len) == 0))
+        {
+            goto done;
+        }
+    }
+
+    if (pem[NGX_HTTP_K8S_METRICS_PEM_CA].bytes.data == NULL
+        && EVP_DigestUpdate(ctx, c->salt, sizeof(c->salt)) == 0)
+    {
+        goto done;
+    }
+
+    if (EVP_DigestFinal_ex(ctx, md, NULL) == 0) {
+        goto done;
+    }
+
+    ngx_memcpy(c->identity, md, sizeof(md));
+    rc = NGX_OK;
+
+done:
+
+    EVP_MD_CTX_free(ctx);
+
+    return rc;
 }
 
 

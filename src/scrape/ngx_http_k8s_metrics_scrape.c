@@ -12,11 +12,16 @@
 
 
 #define NGX_HTTP_K8S_METRICS_SYNC_BATCH     256
-#define NGX_HTTP_K8S_METRICS_SYNC_INTERVAL  2000
 #define NGX_HTTP_K8S_METRICS_FRESH_BATCH    64
 
 /* a first round goes out no faster than this, ms for each node */
 #define NGX_HTTP_K8S_METRICS_FIRST_SPREAD   2
+
+/*
+ * How long another generation's worker may take to end the scrapes that are
+ * under way, ms: a node whose turn has come waits so long to be taken over.
+ */
+#define NGX_HTTP_K8S_METRICS_SETTLE         500
 
 
 static void ngx_http_k8s_metrics_scraper_renew(
@@ -29,6 +34,9 @@ static ngx_int_t ngx_http_k8s_metrics_scraper_batch(
 static ngx_int_t ngx_http_k8s_metrics_scraper_take(
     ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_target_t *target,
     ngx_uint_t warm);
+static void ngx_http_k8s_metrics_scraper_arm(
+    ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_msec_t scraped, ngx_uint_t warm);
 static void ngx_http_k8s_metrics_scraper_drop(
     ngx_http_k8s_metrics_scraper_t *s, ngx_http_k8s_metrics_kubelet_t *k);
 static void ngx_http_k8s_metrics_scraper_connections(
@@ -47,6 +55,7 @@ ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
     ngx_http_k8s_metrics_resolver_t *resolver,
     ngx_http_k8s_metrics_store_t *store)
 {
+    struct rlimit                    limit;
     ngx_core_conf_t                 *ccf;
     ngx_http_k8s_metrics_scraper_t  *s;
 
@@ -63,7 +72,15 @@ ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
 
     /* idle connections leave half of them to clients */
 
-    s->max_idle = cycle->connection_n / 2;
+    s->open_files = cycle->connection_n;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0
+        && limit.rlim_cur != RLIM_INFINITY)
+    {
+        s->open_files = (ngx_uint_t) limit.rlim_cur;
+    }
+
+    s->max_idle = ngx_min(cycle->connection_n, s->open_files) / 2;
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
     s->nworkers = ngx_max(ccf->worker_processes, 1);
@@ -107,7 +124,7 @@ void
 ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
 {
     uint64_t    version;
-    ngx_uint_t  due;
+    ngx_uint_t  due, owners;
 
     ngx_http_k8s_metrics_scraper_renew(s);
 
@@ -117,13 +134,15 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
 
     version = ngx_http_k8s_metrics_store_nodes_version(s->store);
 
-    due = !s->started || s->again || version != s->version;
+    due = s->again || version != s->version;
 
     /* another worker's death makes its nodes ours, and its return takes them */
 
-    if (s->nworkers > 1
-        && ngx_current_msec - s->synced >= NGX_HTTP_K8S_METRICS_SYNC_INTERVAL)
-    {
+    owners = ngx_http_k8s_metrics_store_owners(s->store);
+
+    if (!s->started || owners != s->owners) {
+        s->owners = owners;
+        s->moved = ngx_current_msec;
         due = 1;
     }
 
@@ -135,7 +154,6 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
         }
 
         s->version = version;
-        s->synced = ngx_current_msec;
         s->started = 1;
 
         ngx_http_k8s_metrics_scraper_connections(s);
@@ -251,6 +269,7 @@ ngx_http_k8s_metrics_scraper_sync(ngx_http_k8s_metrics_scraper_t *s)
     }
 
     s->epoch++;
+    s->known = 0;
     s->again = 0;
     after.len = 0;
     after.data = buf;
@@ -309,6 +328,8 @@ ngx_http_k8s_metrics_scraper_batch(ngx_http_k8s_metrics_scraper_t *s,
         return NGX_ERROR;
     }
 
+    s->known += n;
+
     for (i = 0; i < n; i++) {
 
         if (!ngx_http_k8s_metrics_store_owns(s->store, targets[i].hash)) {
@@ -345,7 +366,6 @@ static ngx_int_t
 ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
     ngx_http_k8s_metrics_target_t *target, ngx_uint_t warm)
 {
-    ngx_msec_t                       delay;
     ngx_uint_t                       ready;
     ngx_str_node_t                  *sn;
     ngx_http_k8s_metrics_kubelet_t  *k;
@@ -378,6 +398,14 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
         return NGX_OK;
     }
 
+    if (target->scraped
+        && ngx_current_msec - target->scraped >= s->conf->resolution
+        && ngx_current_msec - s->moved < NGX_HTTP_K8S_METRICS_SETTLE)
+    {
+        s->again = 1;
+        return NGX_OK;
+    }
+
     k = ngx_http_k8s_metrics_kubelet_create(s, target);
     if (k == NULL) {
         return NGX_ERROR;
@@ -389,19 +417,50 @@ ngx_http_k8s_metrics_scraper_take(ngx_http_k8s_metrics_scraper_t *s,
     ngx_queue_insert_tail(&s->nodes, &k->queue);
     s->nnodes++;
 
-    if (warm) {
-        ngx_http_k8s_metrics_kubelet_next(k);
-
-    } else {
-        delay = s->started ? 0
-                           : s->nnodes * NGX_HTTP_K8S_METRICS_FIRST_SPREAD;
-
-        delay -= delay % NGX_HTTP_K8S_METRICS_SLOT;
-
-        ngx_http_k8s_metrics_kubelet_first(k, delay % s->conf->resolution + 1);
-    }
+    ngx_http_k8s_metrics_scraper_arm(s, k, target->scraped, warm);
 
     return NGX_OK;
+}
+
+
+/*
+ * A node that another worker scraped goes on a resolution after that; whose
+ * last scrape was lost with its worker has its turn at once.  One that was not
+ * scraped for long is failing: it goes on in its phase.
+ */
+
+static void
+ngx_http_k8s_metrics_scraper_arm(ngx_http_k8s_metrics_scraper_t *s,
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_msec_t scraped, ngx_uint_t warm)
+{
+    ngx_msec_t  delay, since, resolution;
+
+    resolution = s->conf->resolution;
+    since = ngx_current_msec - scraped;
+
+    if ((ngx_msec_int_t) since < 0) {
+        /* its worker's clock was read later than ours */
+        since = 0;
+    }
+
+    if (scraped && since < 2 * resolution) {
+        k->started = scraped;
+        k->full = scraped;
+
+        ngx_http_k8s_metrics_kubelet_first(k, (since < resolution)
+                                              ? resolution - since : 1);
+        return;
+    }
+
+    if (scraped || warm) {
+        ngx_http_k8s_metrics_kubelet_next(k);
+        return;
+    }
+
+    delay = s->started ? 0 : s->nnodes * NGX_HTTP_K8S_METRICS_FIRST_SPREAD;
+    delay -= delay % NGX_HTTP_K8S_METRICS_SLOT;
+
+    ngx_http_k8s_metrics_kubelet_first(k, delay % resolution + 1);
 }
 
 
@@ -417,19 +476,41 @@ ngx_http_k8s_metrics_scraper_drop(ngx_http_k8s_metrics_scraper_t *s,
 }
 
 
+/*
+ * Once, in one worker, how many connections are wanted; and again when nodes
+ * have become too many.  Half of a worker's are for kubelets, and of nodes a
+ * worker has up to a fifth more than its share (t/unit).
+ */
+
 static void
 ngx_http_k8s_metrics_scraper_connections(ngx_http_k8s_metrics_scraper_t *s)
 {
-    if (s->warned || s->nnodes <= s->max_idle) {
+    ngx_uint_t  needed, few, level;
+
+    if (ngx_worker != 0 || !s->conf->keepalive || s->warned) {
         return;
     }
 
-    s->warned = 1;
+    needed = s->nworkers == 1
+             ? 2 * s->known
+             : 2 * ((s->known * 6 + 5 * s->nworkers - 1) / (5 * s->nworkers));
 
-    ngx_log_error(NGX_LOG_WARN, s->log, 0,
-                  "k8s_metrics: this worker scrapes %ui nodes and keeps "
-                  "connections to %ui of them; to keep all, set "
-                  "worker_connections to %ui at least (it is %ui)",
-                  s->nnodes, s->max_idle, 2 * s->nnodes,
-                  ngx_cycle->connection_n);
+    few = (needed > 2 * s->max_idle);
+
+    if (s->told && !few) {
+        return;
+    }
+
+    s->told = 1;
+    s->warned = few;
+
+    level = few ? NGX_LOG_WARN : NGX_LOG_NOTICE;
+
+    ngx_log_error(level, s->log, 0,
+                  "k8s_metrics: to keep connections to %ui nodes, %ui "
+                  "worker(s) need %ui worker_connections each and as many "
+                  "open files, set are %ui worker_connections and %ui open "
+                  "files%s", s->known, s->nworkers, needed,
+                  ngx_cycle->connection_n, s->open_files,
+                  few ? ": some connections are made for each scrape" : "");
 }

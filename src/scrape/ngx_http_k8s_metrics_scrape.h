@@ -36,6 +36,7 @@ typedef struct {
     ngx_msec_t       request_timeout;   /* default 10 s */
     ngx_flag_t       completely_insecure;
     ngx_flag_t       cadence;           /* learn when samples move */
+    ngx_flag_t       keepalive;         /* default on */
     ngx_str_t        node_selector;     /* validated label selector */
     ngx_flag_t       any_path;          /* outside /metrics, too */
 

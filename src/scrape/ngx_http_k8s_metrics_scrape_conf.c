@@ -48,6 +48,7 @@ ngx_http_k8s_metrics_scrape_conf_init(ngx_http_k8s_metrics_scrape_conf_t *conf)
     conf->completely_insecure = NGX_CONF_UNSET;
     conf->cadence = NGX_CONF_UNSET;
     conf->any_path = NGX_CONF_UNSET;
+    conf->keepalive = NGX_CONF_UNSET;
 }
 
 
@@ -156,6 +157,7 @@ ngx_http_k8s_metrics_scrape_times(ngx_conf_t *cf,
     ngx_conf_init_uint_value(conf->kubelet_port, 10250);
     ngx_conf_init_value(conf->use_node_status_port, 0);
     ngx_conf_init_value(conf->cadence, 1);
+    ngx_conf_init_value(conf->keepalive, 1);
 
     if (conf->resolution < NGX_HTTP_K8S_METRICS_MIN_RESOLUTION) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,

@@ -41,6 +41,9 @@
 /* a node that is not ready and fails: so many resolutions at most */
 #define NGX_HTTP_K8S_METRICS_BACKOFF         8
 
+/* so many until a node is back at its phase */
+#define NGX_HTTP_K8S_METRICS_ROUNDS          8
+
 /* by how much a busy worker may be late for a scrape, ms */
 #define NGX_HTTP_K8S_METRICS_LATE            500
 
@@ -87,16 +90,21 @@ struct ngx_http_k8s_metrics_scraper_s {
     ngx_queue_t                              nodes;
     ngx_uint_t                               nnodes;
     ngx_uint_t                               epoch;
+    ngx_uint_t                               known;     /* nodes, anybody's */
     ngx_uint_t                               max_idle;  /* connections */
+    ngx_uint_t                               open_files;
     ngx_uint_t                               nworkers;
     uint64_t                                 version;   /* seen of nodes */
     uint64_t                                 fresh;     /* seen of fresh pods */
-    ngx_msec_t                               synced;
+    ngx_uint_t                               owners;    /* seen of workers */
+    ngx_msec_t                               moved;     /* nodes, the last
+                                                           time */
     ngx_http_k8s_metrics_parser_t           *parsers;   /* free ones */
     ngx_msec_t                               log_since;
     ngx_uint_t                               log_lines;
     ngx_uint_t                               log_dropped;
     unsigned                                 started:1;
+    unsigned                                 told:1;    /* of connections */
     unsigned                                 warned:1;
     unsigned                                 again:1;   /* lacked memory */
 };
@@ -177,6 +185,12 @@ ngx_int_t ngx_http_k8s_metrics_kubelet_connect(
 
 /* Cancels its scrape, closes its connection, frees it. */
 void ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k);
+
+
+/* --- its TLS session, in the store (scrape_session.c) ------------------ */
+
+extern const ngx_http_k8s_metrics_sessions_t
+    ngx_http_k8s_metrics_kubelet_sessions;
 
 
 /* --- where it is (scrape_address.c) ------------------------------------ */

@@ -180,8 +180,11 @@ ngx_http_k8s_metrics_kubelet_connect(ngx_http_k8s_metrics_kubelet_t *k,
 
     pc.ssl = s->conf->credentials.ssl;
     pc.verify = s->conf->verify;
-    pc.max_idle = (s->nnodes < s->max_idle);
+    pc.max_idle = (s->conf->keepalive && s->nnodes < s->max_idle);
     pc.idle_timeout = NGX_HTTP_K8S_METRICS_KUBELET_IDLE;
+    pc.sessions = &ngx_http_k8s_metrics_kubelet_sessions;
+    pc.session_data = k;
+    pc.identity = s->conf->credentials.identity;
 
     k->peer = ngx_http_k8s_metrics_peer_create(&pc, s->log);
 

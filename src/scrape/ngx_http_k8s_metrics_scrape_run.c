@@ -44,6 +44,12 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 {
     struct timeval  tv;
 
+    /* another worker's by now: the next tick gives it up */
+
+    if (!ngx_http_k8s_metrics_store_owns(k->scraper->store, k->hash)) {
+        return;
+    }
+
     ngx_gettimeofday(&tv);
 
     k->started = ngx_current_msec;

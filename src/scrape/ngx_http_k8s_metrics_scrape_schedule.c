@@ -65,32 +65,55 @@ ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k)
 /*
  * The delay to a node's phase: its hash within the resolution, on the monotonic
  * clock that all workers share: the same after a reload or in another worker.
+ * From another time than its phase a node comes back to it in a few rounds,
+ * each not shorter than a window and not longer than the resolution.
  */
 
 static ngx_msec_t
 ngx_http_k8s_metrics_kubelet_phase(ngx_http_k8s_metrics_kubelet_t *k)
 {
-    ngx_msec_t  delay, phase, resolution, since;
+    ngx_msec_t  at, from, phase, resolution, window;
+    ngx_uint_t  n;
 
     resolution = k->scraper->conf->resolution;
     phase = k->hash % resolution;
     phase -= phase % NGX_HTTP_K8S_METRICS_SLOT;
 
-    delay = (phase + resolution - ngx_current_msec % resolution) % resolution;
+    if (k->full == 0) {
+        at = (phase + resolution - ngx_current_msec % resolution) % resolution;
+        return ngx_max(at, 1);
+    }
 
-    if (k->full) {
-        since = ngx_current_msec + delay - k->full;
+    window = NGX_HTTP_K8S_METRICS_MIN_WINDOW;
+
+    if (!k->early && resolution < window + NGX_HTTP_K8S_METRICS_LATE) {
 
         /* this round's timer was late, the next one's may be less so */
 
-        if (since + (k->early ? 0 : NGX_HTTP_K8S_METRICS_LATE)
-            < NGX_HTTP_K8S_METRICS_MIN_WINDOW)
-        {
-            delay += resolution;
+        window -= NGX_HTTP_K8S_METRICS_LATE;
+    }
+
+    for (n = 1; n <= NGX_HTTP_K8S_METRICS_ROUNDS; n++) {
+
+        /* from "full" to the first phase that leaves room for n rounds */
+
+        from = k->full + n * window;
+        at = n * window + (phase + resolution - from % resolution) % resolution;
+
+        if (at <= n * resolution) {
+            at = k->full + at / n;
+            return ngx_http_k8s_metrics_before(ngx_current_msec, at)
+                   ? at - ngx_current_msec : 1;
         }
     }
 
-    return ngx_max(delay, 1);
+    /* a resolution that is the window */
+
+    from = k->full + window;
+    at = from + (phase + resolution - from % resolution) % resolution;
+
+    return ngx_http_k8s_metrics_before(ngx_current_msec, at)
+           ? at - ngx_current_msec : 1;
 }
 
 

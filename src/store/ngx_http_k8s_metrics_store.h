@@ -80,10 +80,16 @@ ngx_uint_t ngx_http_k8s_metrics_store_tick(
 
 /*
  * 1 when this worker scrapes the node of that name hash: its own share, and
- * that of a worker that is gone and was not respawned.
+ * that of a worker that is gone and was not respawned.  Nothing is an older
+ * generation's, from the moment on when a later one's first worker enters.  No
+ * lock.
  */
 ngx_uint_t ngx_http_k8s_metrics_store_owns(
     ngx_http_k8s_metrics_store_t *store, uint32_t hash);
+
+/* Moves with a tick that found another worker gone, or back: owns() differs. */
+ngx_uint_t ngx_http_k8s_metrics_store_owners(
+    ngx_http_k8s_metrics_store_t *store);
 
 /*
  * Says that this worker has "n" requests in flight, and returns how many all

@@ -22,7 +22,8 @@
  * granules of 16 bytes from "base"; 0 is nothing.  Bytes on a 64-bit machine,
  * before the arena's rounding up (a quarter at most):
  *
- *     node       216 and its strings, and a block of samples
+ *     node       224 and its strings, and a block of samples
+ *     session     32 for a node's, and its bytes, about 2000
  *     pod         32, 4 in the index (leaves are half full or more), strings
  *     label        8 (two references to strings)
  *     string      16 and its bytes, once for all that use it
@@ -101,6 +102,8 @@ typedef struct {
     uint32_t                        path;       /* string, or 0 */
     uint32_t                        reason;     /* of the last failure */
     uint32_t                        points;     /* containers with two */
+    uint32_t                        session;    /* TLS, or 0 */
+    uint32_t                        session_len;
     uint64_t                        version;
     uint32_t                        addrs[NGX_HTTP_K8S_METRICS_ADDRS];
     uint8_t                         types[NGX_HTTP_K8S_METRICS_ADDRS];
@@ -274,6 +277,7 @@ struct ngx_http_k8s_metrics_store_s {
     ngx_uint_t                       nworkers;
     uint32_t                         listing[NGX_HTTP_K8S_METRICS_KINDS];
     u_char                           alive[NGX_HTTP_K8S_METRICS_WORKERS];
+    ngx_uint_t                       owners;    /* moves with "alive" */
     ngx_msec_t                       full_since;    /* not told yet */
     ngx_msec_t                       large_said;    /* a node's samples */
     u_char                          *scratch;       /* a block being made */
@@ -511,6 +515,10 @@ void ngx_http_k8s_metrics_request_free_locked(
 void ngx_http_k8s_metrics_samples_free_locked(
     ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node);
 
+
+/* Gives a node's TLS session back (store_sessions.c). */
+void ngx_http_k8s_metrics_session_free_locked(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_shnode_t *node);
 
 /*
  * A container's, or the node's, new point joins its old ones (NULL: it has

@@ -179,6 +179,7 @@ ngx_http_k8s_metrics_record_delete_locked(ngx_http_k8s_metrics_store_t *store,
         node = (ngx_http_k8s_metrics_shnode_t *) rec;
 
         ngx_http_k8s_metrics_samples_free_locked(store, node);
+        ngx_http_k8s_metrics_session_free_locked(store, node);
         ngx_http_k8s_metrics_shstr_put_locked(store, node->path);
         ngx_http_k8s_metrics_shstr_put_locked(store, node->reason);
         ngx_http_k8s_metrics_request_free_locked(store, node);

@@ -163,6 +163,8 @@ typedef struct {
     uint32_t                        hash;       /* of the name; stable */
     uint64_t                        version;    /* moves with its address,
                                                    port, path, readiness */
+    ngx_msec_t                      scraped;    /* mono, the start of the
+                                                   last good one; 0 never */
     ngx_http_k8s_metrics_node_t     node;       /* without labels */
 } ngx_http_k8s_metrics_target_t;
 
@@ -174,6 +176,29 @@ typedef struct {
 ngx_int_t ngx_http_k8s_metrics_store_targets(
     ngx_http_k8s_metrics_store_t *store, ngx_pool_t *pool, ngx_str_t *after,
     ngx_http_k8s_metrics_target_t *targets, ngx_uint_t max);
+
+
+/*
+ * The TLS session of a node's kubelet, in the form that i2d_SSL_SESSION()
+ * makes: for all workers, warm after a reload or a worker's death, gone with
+ * the node.  "key" says under what terms it was made (fetch.h): it is given
+ * out under the same ones only.
+ */
+#define NGX_HTTP_K8S_METRICS_SESSION_KEY  32
+#define NGX_HTTP_K8S_METRICS_SESSION_MAX  8192
+
+/*
+ * Replaces the session; a longer one, an empty one, and one for which records
+ * have left no room, is not kept.
+ */
+void ngx_http_k8s_metrics_store_put_session(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_ref_t node,
+    const u_char *key, const u_char *bytes, size_t len);
+
+/* Copies it into SESSION_MAX bytes; its length, 0 where there is none. */
+size_t ngx_http_k8s_metrics_store_get_session(
+    ngx_http_k8s_metrics_store_t *store, ngx_http_k8s_metrics_ref_t node,
+    const u_char *key, u_char *bytes);
 
 
 /*

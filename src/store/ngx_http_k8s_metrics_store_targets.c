@@ -99,9 +99,10 @@ ngx_http_k8s_metrics_copy_target_locked(ngx_http_k8s_metrics_store_t *store,
     ngx_http_k8s_metrics_mem_t *mem, uint32_t off,
     ngx_http_k8s_metrics_target_t *t)
 {
-    ngx_str_t                       name;
-    ngx_uint_t                      i;
-    ngx_http_k8s_metrics_shnode_t  *node;
+    ngx_str_t                        name;
+    ngx_uint_t                       i;
+    ngx_http_k8s_metrics_shnode_t   *node;
+    ngx_http_k8s_metrics_shblock_t  *block;
 
     node = ngx_http_k8s_metrics_store_ptr(store, off);
 
@@ -115,6 +116,12 @@ ngx_http_k8s_metrics_copy_target_locked(ngx_http_k8s_metrics_store_t *store,
 
     t->hash = ngx_murmur_hash2(name.data, name.len);
     t->version = node->version;
+
+    if (node->samples) {
+        block = ngx_http_k8s_metrics_store_ptr(store, node->samples);
+        t->scraped = (ngx_msec_t) block->scraped;
+    }
+
     t->node.port = node->port;
     t->node.ready = node->head.ready & 1;
     t->node.naddrs = node->naddrs;

@@ -15,7 +15,7 @@
 #define NGX_HTTP_K8S_METRICS_STALE  1000
 
 /* how long a new generation's workers have to come, ms */
-#define NGX_HTTP_K8S_METRICS_GRACE  2000
+#define NGX_HTTP_K8S_METRICS_GRACE  1000
 
 
 static ngx_uint_t ngx_http_k8s_metrics_slot_alive(
@@ -107,6 +107,7 @@ ngx_http_k8s_metrics_store_leave(ngx_http_k8s_metrics_store_t *store)
         && zone->slots[store->worker].pid == ngx_pid)
     {
         zone->slots[store->worker].pid = 0;
+        zone->slots[store->worker].mono = ngx_max(ngx_current_msec, 1);
     }
 
     if (zone->watch.pid == ngx_pid) {
@@ -128,7 +129,7 @@ ngx_http_k8s_metrics_store_leave(ngx_http_k8s_metrics_store_t *store)
 ngx_uint_t
 ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
 {
-    ngx_uint_t                    i, ours, watch;
+    ngx_uint_t                    i, ours, watch, alive;
     ngx_http_k8s_metrics_zone_t  *zone;
     ngx_http_k8s_metrics_full_t   full;
 
@@ -166,8 +167,12 @@ ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
     }
 
     for (i = 0; i < store->nworkers; i++) {
-        store->alive[i] = ngx_http_k8s_metrics_slot_alive(zone,
-                                                          &zone->slots[i]);
+        alive = ngx_http_k8s_metrics_slot_alive(zone, &zone->slots[i]);
+
+        if (alive != store->alive[i]) {
+            store->alive[i] = (u_char) alive;
+            store->owners++;
+        }
     }
 
     return NGX_HTTP_K8S_METRICS_ROLE_SCRAPE
@@ -206,6 +211,7 @@ ngx_http_k8s_metrics_watch_locked(ngx_http_k8s_metrics_store_t *store)
  * A throttled cgroup makes a living worker look stale: it is dead only when
  * the system has no such process.  A slot that nobody has claimed counts as
  * alive for a while after the generation began: its worker is about to start.
+ * One that was given back has a time, and no pid.
  */
 
 static ngx_uint_t
@@ -219,6 +225,11 @@ ngx_http_k8s_metrics_slot_alive(ngx_http_k8s_metrics_zone_t *zone,
     mono = *(volatile uint64_t *) &slot->mono;
 
     if (pid == 0) {
+
+        if (mono) {
+            return 0;
+        }
+
         mono = *(volatile uint64_t *) &zone->generation_mono;
 
         return (ngx_msec_int_t) (ngx_current_msec - mono)
@@ -242,7 +253,10 @@ ngx_http_k8s_metrics_store_owns(ngx_http_k8s_metrics_store_t *store,
 {
     ngx_uint_t  i, w;
 
-    if (!store->entered) {
+    if (!store->entered
+        || *(volatile uint64_t *) &store->zone->generation
+           != store->generation)
+    {
         return 0;
     }
 
@@ -264,4 +278,11 @@ ngx_http_k8s_metrics_store_owns(ngx_http_k8s_metrics_store_t *store,
     }
 
     return 1;
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_store_owners(ngx_http_k8s_metrics_store_t *store)
+{
+    return store->owners;
 }

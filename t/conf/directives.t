@@ -28,6 +28,7 @@ my %directives = (
     kubelet_client_key => [ 'h', 1, 1, 'a.key' ],
     kubelet_completely_insecure => [ 'h', 1, 1, 'on' ],
     kubelet_cadence => [ 'h', 1, 1, 'on' ],
+    kubelet_keepalive => [ 'h', 1, 1, 'on' ],
     kubelet_request_timeout => [ 'h', 1, 1, '5s' ],
     kubelet_any_path => [ 'h', 1, 1, 'on' ],
     resolv_conf => [ 'h', 1, 1, 'a.conf' ],

@@ -45,6 +45,7 @@ type stats struct {
 	MaxWindow   int              `json:"maxPerWindow"`
 	PerNode     map[string]int64 `json:"perNode"`
 	LastOf      map[string]int64 `json:"lastOf"`     // ms
+	GapOf       map[string]int64 `json:"maxGap"`     // ms between scrapes, or since the last
 	RefusedOf   map[string]int64 `json:"refusedOf"`  // connections
 	Paths       map[string]int64 `json:"paths"`      // that kubelets were asked for
 	Clients     map[string]int64 `json:"clients"`    // handshakes by their certificate's name

@@ -151,6 +151,8 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 	defer c.f.mu.Unlock()
 	s := c.f.stats
 	s.PerNode, s.LastOf, s.RefusedOf = map[string]int64{}, map[string]int64{}, map[string]int64{}
+	s.GapOf = map[string]int64{}
+	now := time.Now().UnixNano()
 	for _, m := range []*map[string]int64{&s.ListsOf, &s.WatchesOf, &s.Paths, &s.Clients, &s.Names, &s.Hosts} {
 		was := *m
 		*m = make(map[string]int64, len(was))
@@ -161,6 +163,13 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 	for name, k := range c.w.kubelets {
 		if k.refused > 0 {
 			s.RefusedOf[name] = k.refused
+		}
+		if k.last > 0 {
+			gap := now - k.last
+			if gap < k.maxGap {
+				gap = k.maxGap
+			}
+			s.GapOf[name] = gap / int64(time.Millisecond)
 		}
 		if k.scrapes == 0 {
 			continue
@@ -173,7 +182,7 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 	}
 	if reset {
 		for _, k := range c.w.kubelets {
-			k.scrapes, k.refused, k.maxWindow, k.recent = 0, 0, 0, nil
+			k.scrapes, k.refused, k.maxWindow, k.maxGap, k.recent = 0, 0, 0, 0, nil
 		}
 		watches := c.f.stats.WatchesOf
 		c.f.stats = newStats()

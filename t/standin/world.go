@@ -46,6 +46,7 @@ type kubelet struct {
 	conns            map[net.Conn]struct{}
 	scrapes, refused int64
 	recent           []int64 // times of the last scrapes, ns
+	last, maxGap     int64   // of scrapes, ns
 	maxWindow        int
 }
 

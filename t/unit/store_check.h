@@ -158,6 +158,12 @@ check_record(check_t *c, ngx_uint_t kind, uint32_t off)
         c->refs[node->addrs[i]]++;
     }
 
+    if (node->session) {
+        check_take(c, node->session,
+                   ngx_http_k8s_metrics_session_size(node->session_len),
+                   "a session");
+    }
+
     if (node->samples) {
         block = ngx_http_k8s_metrics_store_ptr(c->store, node->samples);
         check_take(c, node->samples, block->room, "samples");

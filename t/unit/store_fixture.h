@@ -60,6 +60,7 @@ static int fixture_random(u_char *p, int len);
 #include "ngx_http_k8s_metrics_store_records.c"
 #include "ngx_http_k8s_metrics_store_samples.c"
 #include "ngx_http_k8s_metrics_store_samples_merge.c"
+#include "ngx_http_k8s_metrics_store_sessions.c"
 #include "ngx_http_k8s_metrics_store_settings.c"
 #include "ngx_http_k8s_metrics_store_stats.c"
 #include "ngx_http_k8s_metrics_store_strings.c"
@@ -296,6 +297,38 @@ ref_of(store_t *store, const char *name)
     ngx_destroy_pool(pool);
 
     return ref;
+}
+
+
+/* Of the last good scrape; 0: never. */
+
+__attribute__((unused))
+static ngx_msec_t
+scraped_of(store_t *store, const char *name)
+{
+    ngx_msec_t                      scraped;
+    ngx_str_t                       after;
+    ngx_pool_t                     *pool;
+    ngx_int_t                       i, n;
+    ngx_http_k8s_metrics_target_t   targets[64];
+
+    scraped = 0;
+    pool = ngx_create_pool(4096, &stub_log);
+    after = str("");
+
+    n = ngx_http_k8s_metrics_store_targets(store, pool, &after, targets, 64);
+
+    for (i = 0; i < n; i++) {
+        if (targets[i].node.name.len == strlen(name)
+            && memcmp(targets[i].node.name.data, name, strlen(name)) == 0)
+        {
+            scraped = targets[i].scraped;
+        }
+    }
+
+    ngx_destroy_pool(pool);
+
+    return scraped;
 }
 
 

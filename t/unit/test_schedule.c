@@ -355,6 +355,54 @@ added(void)
 }
 
 
+/* From wherever it was first scraped a node comes to its phase. */
+
+static void
+phase(void)
+{
+    int64_t                         gap, shortest, longest;
+    ngx_msec_t                      was, resolution;
+    ngx_uint_t                      i, n, off;
+    ngx_http_k8s_metrics_kubelet_t  k;
+
+    for (i = 0; i < 2; i++) {
+        resolution = i ? 60000 : 15000;
+        shortest = HOUR;
+        longest = 0;
+        off = 0;
+
+        for (k.hash = 0; k.hash < resolution; k.hash += 500) {
+            uint32_t  hash = k.hash;
+
+            begin(&k, resolution, 1);
+            k.hash = hash;
+            ngx_http_k8s_metrics_kubelet_first(&k, 1);
+            fire(&k);
+            stored(&k, 10000, 0, 0);
+            fire(&k);
+            stored(&k, 0, 0, 0);
+
+            for (n = 0; n < 8; n++) {
+                was = ngx_current_msec;
+                fire(&k);
+                stored(&k, 0, 0, 0);
+
+                gap = (int64_t) (ngx_current_msec - was);
+                shortest = ngx_min(shortest, gap);
+                longest = ngx_max(longest, gap);
+            }
+
+            off += (ngx_current_msec % resolution != hash);
+        }
+
+        ok(shortest >= 10000 && longest <= (int64_t) resolution,
+           "a resolution of %d ms: rounds of %d to %d ms", (int) resolution,
+           (int) shortest, (int) longest);
+        ok(off == 0, "and every node comes to its phase");
+    }
+}
+
+
 static void
 fresh(void)
 {
@@ -459,6 +507,7 @@ main(void)
     follows();
     others();
     added();
+    phase();
     fresh();
     not_ready();
 

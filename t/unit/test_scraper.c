@@ -210,6 +210,9 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 }
 
 
+const ngx_http_k8s_metrics_sessions_t  ngx_http_k8s_metrics_kubelet_sessions;
+
+
 void
 ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k)
 {
@@ -235,6 +238,13 @@ uint64_t
 ngx_http_k8s_metrics_store_nodes_version(ngx_http_k8s_metrics_store_t *store)
 {
     return nodes_version;
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_store_owners(ngx_http_k8s_metrics_store_t *store)
+{
+    return 0;
 }
 
 

@@ -238,7 +238,9 @@ test_points(void)
     a = ref_of(store, "a");
     b = ref_of(store, "b");
 
+    is_int(scraped_of(store, "a"), 0, "never scraped");
     (void) scrape_one(store, a, "ns", "p", 0, 1000);
+    is_int(scraped_of(store, "a"), ngx_current_msec, "scraped");
     is_int(get(store, PODS, "ns", "p", &item), NGX_DECLINED, "one point");
     (void) scrape_one(store, a, "ns", "p", 10, 2000);
     is_int(get(store, PODS, "ns", "p", &item), NGX_OK, "two points");
@@ -510,6 +512,85 @@ test_list(void)
 /* Names are hashed otherwise in each zone, but for what must outlive it. */
 
 static void
+test_sessions(void)
+{
+    int                          i;
+    size_t                       used;
+    u_char                       key[32], other[32];
+    u_char                       in[NGX_HTTP_K8S_METRICS_SESSION_MAX + 1];
+    u_char                       out[NGX_HTTP_K8S_METRICS_SESSION_MAX];
+    store_t                     *store;
+    ngx_str_t                    name;
+    ngx_http_k8s_metrics_ref_t   a, b;
+
+    store = fixture_create(MEGABYTE);
+
+    (void) put_node(store, "a", "10.0.0.1");
+    (void) put_node(store, "b", "10.0.0.2");
+    a = ref_of(store, "a");
+    b = ref_of(store, "b");
+
+    memset(key, 1, sizeof(key));
+    memset(other, 1, sizeof(other));
+    other[31] = 2;
+
+    for (i = 0; i < (int) sizeof(in); i++) {
+        in[i] = (u_char) (i * 7);
+    }
+
+    used = store->zone->content.used;
+
+    is_int(ngx_http_k8s_metrics_store_get_session(store, a, key, out), 0,
+           "no session");
+    ngx_http_k8s_metrics_store_put_session(store, a, key, in, 2000);
+    is_int(ngx_http_k8s_metrics_store_get_session(store, a, key, out), 2000,
+           "a session");
+    ok(memcmp(in, out, 2000) == 0, "its bytes");
+    is_int(ngx_http_k8s_metrics_store_get_session(store, a, other, out), 0,
+           "nothing under other terms");
+    is_int(ngx_http_k8s_metrics_store_get_session(store, b, key, out), 0,
+           "nothing for another node");
+    ok(check_zone(store) == NULL, "the zone is sound");
+
+    ngx_http_k8s_metrics_store_put_session(store, a, other, in + 1, 1990);
+    is_int(ngx_http_k8s_metrics_store_get_session(store, a, key, out), 0,
+           "another one in its place");
+    is_int(ngx_http_k8s_metrics_store_get_session(store, a, other, out), 1990,
+           "with its own terms");
+    ngx_http_k8s_metrics_store_put_session(store, a, key, in,
+                                           NGX_HTTP_K8S_METRICS_SESSION_MAX);
+    is_int(ngx_http_k8s_metrics_store_get_session(store, a, key, out),
+           NGX_HTTP_K8S_METRICS_SESSION_MAX, "the longest");
+    ok(check_zone(store) == NULL, "the zone is sound");
+    ngx_http_k8s_metrics_store_put_session(store, a, key, in, sizeof(in));
+    is_int(ngx_http_k8s_metrics_store_get_session(store, a, key, out), 0,
+           "a longer one is not kept, nor the one before");
+    is_int(store->zone->content.used, used, "and takes nothing");
+
+    ngx_http_k8s_metrics_store_put_session(store, a, key, in, 100);
+    ngx_http_k8s_metrics_store_put_session(store, a, key, NULL, 0);
+    is_int(store->zone->content.used, used, "one that is forgotten neither");
+
+    ngx_http_k8s_metrics_store_put_session(store, a, key, in, 2000);
+    store->records = 0;
+    ngx_http_k8s_metrics_store_put_session(store, b, key, in, 2000);
+    is_int(ngx_http_k8s_metrics_store_get_session(store, b, key, out), 0,
+           "no room");
+    is_int(store->zone->full, 0, "is no full zone");
+
+    name = str("a");
+    (void) ngx_http_k8s_metrics_store_delete_node(store, &name);
+    is_int(ngx_http_k8s_metrics_store_get_session(store, a, key, out), 0,
+           "gone with its node");
+    ngx_http_k8s_metrics_store_put_session(store, a, key, in, 2000);
+    ok(store->zone->content.used < used, "for good");
+    ok(check_zone(store) == NULL, "the zone is sound");
+
+    fixture_destroy(store);
+}
+
+
+static void
 test_hash(void)
 {
     int                              i;
@@ -588,6 +669,7 @@ main(void)
     test_decrease();
     test_reset();
     test_list();
+    test_sessions();
 
     return done();
 }

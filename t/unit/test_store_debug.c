@@ -342,7 +342,7 @@ test_counters(void)
            ngx_http_k8s_metrics_result_name(i));
     }
 
-    is_int(sizeof(ngx_http_k8s_metrics_shnode_t), 216, "bytes of a node");
+    is_int(sizeof(ngx_http_k8s_metrics_shnode_t), 224, "bytes of a node");
     is_int(sizeof(ngx_http_k8s_metrics_shblock_t), 96, "of its samples");
 
     fixture_destroy(store);

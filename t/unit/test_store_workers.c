@@ -155,6 +155,8 @@ test_roles(void)
     (void) worker_tick(&w[0]);
     ok(spread(w, 3, &least), "a dead worker's nodes have one owner");
 
+    is_int(ngx_http_k8s_metrics_store_owners(&w[0].store), 1, "noted once");
+
     /* it is respawned with the same number */
 
     worker_enter(&w[3], store, getppid(), 1, 3, NWORKERS);
@@ -165,6 +167,56 @@ test_roles(void)
 
     ok(check_zone(store) == NULL, "the zone is sound");
     ngx_pid = 1;
+    fixture_destroy(store);
+}
+
+
+/* Of 1,000 nodes with a cloud's names no worker has a fifth more than its
+ * share. */
+
+static void
+test_spread(void)
+{
+    int          i, k, n, count, most, shares[8];
+    char         name[64];
+    store_t     *store;
+    worker_t     w[8];
+    uint32_t     hash;
+    const int    workers[] = { 2, 3, 4, 8 };
+
+    store = fixture_create(MEGABYTE);
+
+    for (k = 0; k < 4; k++) {
+        n = workers[k];
+        memset(shares, 0, sizeof(shares));
+        count = 0;
+
+        for (i = 0; i < n; i++) {
+            worker_enter(&w[i], store, 100 + i, 10 + k, i, n);
+        }
+
+        for (i = 0; i < 1000; i++) {
+            sprintf(name, "ip-10-0-%d-%d.eu-west-1.compute.internal",
+                    i / 250, 4 + i % 250);
+            hash = ngx_murmur_hash2((u_char *) name, strlen(name));
+
+            for (most = 0; most < n; most++) {
+                if (worker_owns(&w[most], hash)) {
+                    shares[most]++;
+                    count++;
+                }
+            }
+        }
+
+        for (most = 0, i = 0; i < n; i++) {
+            most = ngx_max(most, shares[i]);
+            printf("# %d workers: %d nodes\n", n, shares[i]);
+        }
+
+        ok(count == 1000, "each node has one owner of %d", n);
+        ok(most <= 1000 / n * 6 / 5, "%d of %d at most", most, 1000 / n);
+    }
+
     fixture_destroy(store);
 }
 
@@ -190,6 +242,12 @@ test_watches(void)
     ngx_http_k8s_metrics_store_leave(&w[0].store);
     is_int(worker_tick(&w[0]), 0, "one that left has no role");
     is_int(worker_tick(&w[1]), SCRAPE|WATCH, "the next takes the watches");
+    is_int(ngx_http_k8s_metrics_store_owners(&w[1].store), 1,
+           "and sees that its nodes are free");
+    (void) worker_tick(&w[1]);
+    is_int(ngx_http_k8s_metrics_store_owners(&w[1].store), 1, "once");
+    (void) worker_tick(&w[2]);
+    ok(spread(&w[1], 2, &least), "at once");
 
     /* the one that watches dies and is respawned at once */
 
@@ -200,6 +258,9 @@ test_watches(void)
     /* a reload: the new generation takes it all at its first tick */
 
     worker_enter(&next[0], store, getpid(), 2, 0, 2);
+    ok(spread(next, 1, &least) == 0 && !worker_owns(&w[2], 0)
+       && !worker_owns(&w[1], 0) && !worker_owns(&w[2], 1),
+       "an old worker owns nothing from then on");
     worker_enter(&next[1], store, getppid(), 2, 1, 2);
     is_int(worker_tick(&w[2]), 0, "an old worker stops");
     is_int(worker_tick(&next[1]), SCRAPE|WATCH, "a new one watches");
@@ -552,6 +613,7 @@ int
 main(void)
 {
     test_roles();
+    test_spread();
     test_inflight();
     test_watches();
     test_kill();
