@@ -158,6 +158,7 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 			(*m)[k] = v
 		}
 	}
+	s.MaxGapOf = c.w.maxGapOf(time.Now().UnixNano())
 	for name, k := range c.w.kubelets {
 		if k.refused > 0 {
 			s.RefusedOf[name] = k.refused
@@ -175,6 +176,7 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 		for _, k := range c.w.kubelets {
 			k.scrapes, k.refused, k.maxWindow, k.recent = 0, 0, 0, nil
 		}
+		c.w.forgetGaps()
 		watches := c.f.stats.WatchesOf
 		c.f.stats = newStats()
 		c.f.stats.Connections, c.f.stats.WatchesOpen, c.f.stats.WatchesOf = s.Connections, s.WatchesOpen, watches

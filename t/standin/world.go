@@ -46,6 +46,7 @@ type kubelet struct {
 	scrapes, refused int64
 	recent           []int64 // times of the last scrapes, ns
 	maxWindow        int
+	gap              gap
 }
 
 // event is a change: an object without old was added, without now deleted.
@@ -86,6 +87,7 @@ func newWorld(o *options, first net.IP) *world {
 		}
 	}
 	w.forget()
+	w.forgetGaps()
 	return w
 }
 
@@ -218,6 +220,7 @@ func (w *world) addNode(name string, pods int) *node {
 		w.kubelets[name] = k
 		w.byIP[key4(k.ip)] = k
 	}
+	k.gap.troubled = true
 	n := &node{kubelet: k, ip: k.ip, port: w.o.kubeletPort, ready: true}
 	n.m = metadata{kind: "Node", name: name, labels: map[string]string{
 		"kubernetes.io/os": "linux", "zone": "z" + strconv.Itoa(k.index%3)}}
@@ -306,6 +309,7 @@ func (w *world) deleteNode(name string) bool {
 			w.deletePod(key)
 		}
 	}
+	w.kubelets[name].gap.troubled = true
 	w.set("nodes", name, nil)
 	return true
 }
