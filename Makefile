@@ -35,7 +35,8 @@ export TEST_NGINX_LOAD_MODULES ?= $(MODULE)
 export TEST_NGINX_SERVROOT     ?= $(DIR)/servroot
 
 .PHONY: all build deps deps-test test unit suites lint e2e demo bench-scrape \
-        bench-auth bench-api bench-standin standin install clean help
+        bench-auth bench-api bench-standin bench-parts soak standin \
+        install clean help
 
 .DELETE_ON_ERROR:
 
@@ -65,8 +66,8 @@ e2e: deps-test build	## the core against a real control plane (minutes when cach
 demo: deps-test build standin	## this machine's figures, as kubectl top shows them
 	@util/demo
 
-bench-scrape: deps-test build standin	## CPU for a scrape, memory at 1,000 nodes
-	@bench/scrape
+bench-scrape: deps-test build standin bench-parts	## collection: CPU, memory, age, beside metrics-server
+	@bench/scrape/run
 
 bench-auth: deps-test build standin	## CPU of the access phase, beside metrics-server
 	@bench/auth/run
@@ -76,6 +77,9 @@ bench-api: deps-test build standin	## CPU and time of the 30,000-pod list
 
 bench-standin: deps-test standin	## what the stand-in itself costs at 15,000 nodes
 	@bench/standin
+
+soak: deps-test build standin	## 30 minutes of churn, faults and reloads
+	@bench/soak/run -o bench/results/soak.txt
 
 install: build	## copy the module to the installed nginx's modules
 	@util/install
@@ -95,6 +99,20 @@ standin: $(DIR)/standin
 $(DIR)/standin: $(wildcard t/standin/*.go t/standin/go.mod) | deps-test
 	@mkdir -p $(@D)
 	cd t/standin && go build -o $@ .
+
+
+# What parsing and storing a scrape take, compiled as nginx is.
+
+PARTS_SRC = bench/scrape/parts.c $(wildcard t/unit/stubs*.c src/base/*.c \
+              src/scrape/ngx_http_k8s_metrics_exposition*.c)
+
+bench-parts: $(DIR)/bench-parts
+
+$(DIR)/bench-parts: $(PARTS_SRC) $(wildcard src/*/*.[ch] t/unit/*.h) \
+                    | $(NGINX_H)
+	@echo "cc $(@F)"
+	@$(CC) -O2 -g -W -Wall -Wno-unused-parameter $(UNIT_INCS) -o $@ \
+	    $(PARTS_SRC) -lm -lpthread
 
 
 # Unit tests: t/unit/test_*.c, each a program of its own that is linked with

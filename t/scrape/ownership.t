@@ -52,8 +52,8 @@ moves() {
     count_anew
     "$@"
     ok "$name: all nodes are scraped on" await 40 fewest 2
-    ok "$name: no node waits longer than a round and 2 s ($(most maxGap) ms)" \
-        test "$(most maxGap)" -le 12000
+    ok "$name: no node waits longer than a round and 2 s ($(most maxGapOf) ms)" \
+        test "$(most maxGapOf)" -le 12000
     is "$name: no node is scraped twice in one round" "$(stat maxPerWindow)" 1
 }
 

@@ -45,7 +45,7 @@ type stats struct {
 	MaxWindow   int              `json:"maxPerWindow"`
 	PerNode     map[string]int64 `json:"perNode"`
 	LastOf      map[string]int64 `json:"lastOf"`     // ms
-	GapOf       map[string]int64 `json:"maxGap"`     // ms between scrapes, or since the last
+	MaxGapOf    map[string]int64 `json:"maxGapOf"`   // ms
 	RefusedOf   map[string]int64 `json:"refusedOf"`  // connections
 	Paths       map[string]int64 `json:"paths"`      // that kubelets were asked for
 	Clients     map[string]int64 `json:"clients"`    // handshakes by their certificate's name
@@ -117,6 +117,7 @@ func (f *faults) count(update func(s *stats)) {
 // would not be seen on them.
 func (w *world) setFault(k *kubelet, fault string) {
 	k.fault = fault
+	k.gap.troubled = k.gap.troubled || fault != ""
 	if fault != "refuse" && fault != "reset" && !certFaults[fault] {
 		return
 	}

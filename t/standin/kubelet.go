@@ -322,10 +322,7 @@ func chunk(out, b []byte) []byte {
 // scraped counts, and finds the most scrapes that fell into one window.
 func (n *kubelet) scraped(now, window int64) {
 	n.scrapes++
-	if n.last > 0 && now-n.last > n.maxGap {
-		n.maxGap = now - n.last
-	}
-	n.last = now
+	n.gap.scraped(now)
 	i := 0
 	for i < len(n.recent) && now-n.recent[i] >= window {
 		i++

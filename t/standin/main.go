@@ -85,7 +85,8 @@ func main() {
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
 	if len(os.Args) > 1 {
 		clients := map[string]func([]string) error{"top": runTop, "gets": runGets,
-			"flood": runFlood, "ask": runAsk, "zoo": runZoo}
+			"flood": runFlood, "ask": runAsk, "zoo": runZoo,
+			"ages": runAges, "fresh": runFresh, "churn": runChurn}
 		if client := clients[os.Args[1]]; client != nil {
 			if err := client(os.Args[2:]); err != nil {
 				log.Fatal(err)

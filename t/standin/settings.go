@@ -151,8 +151,6 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 	defer c.f.mu.Unlock()
 	s := c.f.stats
 	s.PerNode, s.LastOf, s.RefusedOf = map[string]int64{}, map[string]int64{}, map[string]int64{}
-	s.GapOf = map[string]int64{}
-	now := time.Now().UnixNano()
 	for _, m := range []*map[string]int64{&s.ListsOf, &s.WatchesOf, &s.Paths, &s.Clients, &s.Names, &s.Hosts} {
 		was := *m
 		*m = make(map[string]int64, len(was))
@@ -160,16 +158,10 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 			(*m)[k] = v
 		}
 	}
+	s.MaxGapOf = c.w.maxGapOf(time.Now().UnixNano())
 	for name, k := range c.w.kubelets {
 		if k.refused > 0 {
 			s.RefusedOf[name] = k.refused
-		}
-		if k.last > 0 {
-			gap := now - k.last
-			if gap < k.maxGap {
-				gap = k.maxGap
-			}
-			s.GapOf[name] = gap / int64(time.Millisecond)
 		}
 		if k.scrapes == 0 {
 			continue
@@ -182,8 +174,9 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 	}
 	if reset {
 		for _, k := range c.w.kubelets {
-			k.scrapes, k.refused, k.maxWindow, k.maxGap, k.recent = 0, 0, 0, 0, nil
+			k.scrapes, k.refused, k.maxWindow, k.recent = 0, 0, 0, nil
 		}
+		c.w.forgetGaps()
 		watches := c.f.stats.WatchesOf
 		c.f.stats = newStats()
 		c.f.stats.Connections, c.f.stats.WatchesOpen, c.f.stats.WatchesOf = s.Connections, s.WatchesOpen, watches

@@ -23,6 +23,7 @@ import (
 
 type metricsItem struct {
 	Metadata   struct{ Name, Namespace string }
+	Timestamp  time.Time
 	Usage      map[string]string
 	Containers []struct {
 		Name  string
@@ -88,32 +89,39 @@ func runTop(args []string) error {
 }
 
 func metrics(client *http.Client, url, kind string) ([]metricsItem, error) {
+	items, _, err := metricsAt(client, url, kind)
+	return items, err
+}
+
+// metricsAt is a list, and when all of it was there.
+func metricsAt(client *http.Client, url, kind string) (items []metricsItem, at time.Time, err error) {
 	req, err := http.NewRequest("GET", url+"/apis/metrics.k8s.io/v1beta1/"+kind, nil)
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	req.Header.Set("X-Remote-User", "demo")
 	req.Header.Set("X-Remote-Group", "system:masters")
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
+	at = time.Now()
 	var list struct {
 		Message string
 		Items   []metricsItem
 	}
 	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	if res.StatusCode != 200 {
-		return nil, fmt.Errorf("%d: %s", res.StatusCode, list.Message)
+		return nil, at, fmt.Errorf("%d: %s", res.StatusCode, list.Message)
 	}
-	return list.Items, nil
+	return list.Items, at, nil
 }
 
 // quantity is a canonical Kubernetes quantity as a number.

@@ -46,8 +46,8 @@ type kubelet struct {
 	conns            map[net.Conn]struct{}
 	scrapes, refused int64
 	recent           []int64 // times of the last scrapes, ns
-	last, maxGap     int64   // of scrapes, ns
 	maxWindow        int
+	gap              gap
 }
 
 // event is a change: an object without old was added, without now deleted.
@@ -88,6 +88,7 @@ func newWorld(o *options, first net.IP) *world {
 		}
 	}
 	w.forget()
+	w.forgetGaps()
 	return w
 }
 
@@ -220,6 +221,7 @@ func (w *world) addNode(name string, pods int) *node {
 		w.kubelets[name] = k
 		w.byIP[key16(k.ip)] = k
 	}
+	k.gap.troubled = true
 	n := &node{kubelet: k, ip: k.ip, port: w.o.kubeletPort, ready: true}
 	n.m = metadata{kind: "Node", name: name, labels: map[string]string{
 		"kubernetes.io/os": "linux", "zone": "z" + strconv.Itoa(k.index%3)}}
@@ -308,6 +310,7 @@ func (w *world) deleteNode(name string) bool {
 			w.deletePod(key)
 		}
 	}
+	w.kubelets[name].gap.troubled = true
 	w.set("nodes", name, nil)
 	return true
 }
