@@ -46,7 +46,8 @@ ngx_http_k8s_metrics_store_zone(ngx_conf_t *cf, ngx_str_t *name, size_t size,
 
     if (size / NGX_HTTP_K8S_METRICS_GRANULE > 0xffffffff) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" is too large, 64g is the most", name);
+                           "zone \"%V\" is too large, it must be less than "
+                           "64g", name);
         return NULL;
     }
 
@@ -164,6 +165,14 @@ ngx_http_k8s_metrics_store_init(ngx_shm_zone_t *shm_zone, void *data)
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "k8s_metrics: RAND_bytes() failed");
         return NGX_ERROR;
+    }
+
+    /* a first start, another size, or another binary */
+
+    if (!ngx_test_config) {
+        ngx_log_error(NGX_LOG_NOTICE, shm_zone->shm.log, 0,
+                      "k8s_metrics: zone \"%V\" of %uz bytes begins empty",
+                      &shm_zone->shm.name, shm_zone->shm.size);
     }
 
     shpool->data = zone;

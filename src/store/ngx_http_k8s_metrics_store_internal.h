@@ -212,6 +212,9 @@ typedef struct {
     uint32_t                         again[NGX_HTTP_K8S_METRICS_KINDS];
     u_char                           version[NGX_HTTP_K8S_METRICS_KINDS][32];
 
+    uint32_t                         sized;     /* the log says what is
+                                                   needed */
+
     uint32_t                         setting[NGX_HTTP_K8S_METRICS_SETTINGS];
     uint32_t                         setting_len[NGX_HTTP_K8S_METRICS_SETTINGS];
     uint32_t                         setting_put[NGX_HTTP_K8S_METRICS_SETTINGS];
@@ -352,6 +355,25 @@ ngx_uint_t ngx_http_k8s_metrics_full_record_locked(
 
 /* Bytes of samples that one node may have. */
 size_t ngx_http_k8s_metrics_full_share(ngx_http_k8s_metrics_store_t *store);
+
+
+/* --- its size (store_size.c) ------------------------------------------- */
+
+/* What the log says of the zone's size. */
+typedef struct {
+    ngx_uint_t           say;
+    uint64_t             known[NGX_HTTP_K8S_METRICS_KINDS];
+    uint64_t             needed;    /* bytes */
+} ngx_http_k8s_metrics_size_t;
+
+/*
+ * In the worker that watches: once, when both kinds are listed, what they need
+ * (docs/zone.md).
+ */
+void ngx_http_k8s_metrics_size_locked(ngx_http_k8s_metrics_store_t *store,
+    ngx_http_k8s_metrics_size_t *size);
+void ngx_http_k8s_metrics_size_say(ngx_http_k8s_metrics_store_t *store,
+    const ngx_http_k8s_metrics_size_t *size);
 
 
 /* --- memory (store_arena.c); under the write lock ---------------------- */

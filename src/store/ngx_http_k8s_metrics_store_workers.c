@@ -132,10 +132,12 @@ ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
     ngx_uint_t                    i, ours, watch, alive;
     ngx_http_k8s_metrics_zone_t  *zone;
     ngx_http_k8s_metrics_full_t   full;
+    ngx_http_k8s_metrics_size_t   size;
 
     zone = store->zone;
     watch = 0;
     full.say = 0;
+    size.say = 0;
 
     if (!store->entered) {
         return 0;
@@ -153,6 +155,7 @@ ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
 
         if (watch) {
             ngx_http_k8s_metrics_full_locked(store, &full);
+            ngx_http_k8s_metrics_size_locked(store, &size);
         }
     }
 
@@ -160,6 +163,10 @@ ngx_http_k8s_metrics_store_tick(ngx_http_k8s_metrics_store_t *store)
 
     if (full.say) {
         ngx_http_k8s_metrics_full_say(store, &full);
+    }
+
+    if (size.say) {
+        ngx_http_k8s_metrics_size_say(store, &size);
     }
 
     if (!ours) {

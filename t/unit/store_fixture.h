@@ -63,6 +63,7 @@ static int fixture_random(u_char *p, int len);
 #include "ngx_http_k8s_metrics_store_sessions.c"
 #include "ngx_http_k8s_metrics_store_settings.c"
 #include "ngx_http_k8s_metrics_store_stats.c"
+#include "ngx_http_k8s_metrics_store_size.c"
 #include "ngx_http_k8s_metrics_store_strings.c"
 #include "ngx_http_k8s_metrics_store_targets.c"
 #include "ngx_http_k8s_metrics_store_workers.c"
