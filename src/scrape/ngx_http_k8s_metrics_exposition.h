@@ -30,7 +30,8 @@
  *
  * All others are skipped.  Labels may come in any order; those other than
  * namespace, pod and container are ignored.  A point's time is the later one
- * of its cpu and memory lines; a line without a time has the default one.
+ * of its cpu and memory lines (metrics-server: that of the line which comes
+ * last); a line without a time has the default one.
  * A repeated series: the last value that is one counts, as in metrics-server.
  *
  * A line that is none, or has a value, time or name that cannot be, is dropped

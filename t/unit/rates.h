@@ -30,6 +30,10 @@
  *
  * or "none" (404: known, but no metrics) or "null" (a pod with no container,
  * the timestamp null and the window 0s).
+ *
+ * metrics-server 0.9.0 was fed the same and says the same, but for what is
+ * marked with its name, and but for failed scrapes, which cost it a node's
+ * points at once: here the last good ones are served for two resolutions.
  */
 
 #define T       1763872000
@@ -295,7 +299,7 @@ static const row_t  rows[] = {
     { "a new one whose timestamp repeats has one point", 15, {
         { "a 0 5 1 -3600", "none" },
         { "a 15 6.5 1 -3600; b 15 1 1 14", "none" },
-        /* metrics-server: a rate since the year 1, because of a's points */
+        /* metrics-server: with a's points b has a rate since the year 1 */
         { "a 30 8 1 -3600; b 15 1 1 14", "none" },
         { "a 45 9.5 1 -3600; b 45 4 1 14",
           "45 15s a 100000000 1 b 100000000 1" } } },
@@ -399,12 +403,15 @@ static const row_t  rows[] = {
     { "the later time of cpu and memory", 15, {
         { "a -1/0 5 1 -3600", "none" },
         { "a 14/15 6.5 1 -3600", "15 15s a 100000000 1" },
-        /* also where that is the cpu's */
+        /* metrics-server: 20, that of the line which comes last */
         { "a 30/20 8 1 -3600", "30 15s a 100000000 1" } } },
 
     { "a time in one of the two lines alone", 15, {
         { "@0 a -/-10 5 1 -3600", "none" },
+        /* metrics-server: 14, as above */
         { "@14 a 15/- 6.5 1 -3600", "15 15s a 100000000 1" } } },
+
+    /* of several at that time the first by name; metrics-server: any */
 
     { "a pod's time and window are those of its earliest container", 15, {
         { "a 0 5 1 -3600; b 2 5 1 -3600; c 3 5 1 -3600", "none" },
@@ -422,7 +429,12 @@ static const row_t  rows[] = {
         { "a 60 11 1 -3600; b 50 6 1 38",
           "50 12s a 100000000 1 b 500000000 1" } } },
 
-    /* --- what is broken ------------------------------------------------ */
+    /*
+     * --- what is broken ---------------------------------------------------
+     *
+     * metrics-server fails the scrape for a timestamp that is no number, takes
+     * one that is out of range, and takes what no value is for some number.
+     */
 
     { "a broken timestamp takes its series, so its pod, not the scrape", 15, {
         { "a 0 5 1 -3600; q.a 0 1 1", "none" },
@@ -443,6 +455,8 @@ static const row_t  rows[] = {
         { "a 45 +Inf 1 -3600; q.a 45 1 1", "none" },
         { "a 60 11 -1 -3600; q.a 60 1 1", "none" },
         { "a 75 1e308 1e308 -3600; q.a 75 1 1", "none" } } },
+
+    /* metrics-server does not look at it */
 
     { "scrape_error 1 is a failed scrape: the last good one is served", 15, {
         { "a 0 5 1 -3600", "none" },
@@ -492,6 +506,8 @@ static const row_t  rows[] = {
          */
         { "a 15 18446744073.7 18446744073709549568 -3600",
           "15 15s a 1229782938246666752 18446744073709549568" } } },
+
+    /* metrics-server takes it for some number */
 
     { "more than 64 bits is no value", 15, {
         { "a 0 5 1 -3600; q.a 0 1 1", "none" },
