@@ -34,6 +34,7 @@ volatile ngx_cycle_t *ngx_cycle = &stub_cycle;
 ngx_uint_t            ngx_pagesize = 4096;
 ngx_pid_t             ngx_pid = 1;
 ngx_uint_t            ngx_worker;
+ngx_uint_t            ngx_test_config;
 
 
 static void *

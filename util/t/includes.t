@@ -53,6 +53,12 @@ quiet('includes', 'the root file may include all',
       house(), "${p}module.c" => join('', map { "#include \"$p$_.h\"\n" }
                                       qw(a store fetch kube auth api)));
 
+quiet('includes', 'also by way of a header of its own', house(),
+      "${p}module.h" => "#include \"${p}a.h\"\n",
+      "${p}worker.c" => "#include \"${p}module.h\"\n");
+fires('includes', 'room', "src/api/${p}x.c:2", 'which no room has',
+      house('api/x.c' => ['root.h']), "${p}root.h" => '');
+
 bad('room', 'base/x.c', 'store.h', 'base includes nothing of ours');
 bad('room', 'store/x.c', 'fetch.h', 'store does not fetch');
 bad('room', 'answer/x.c', 'store.h', 'an answer does not know the store');
