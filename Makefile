@@ -35,8 +35,8 @@ export TEST_NGINX_LOAD_MODULES ?= $(MODULE)
 export TEST_NGINX_SERVROOT     ?= $(DIR)/servroot
 
 .PHONY: all build deps deps-test test unit suites lint e2e demo bench-scrape \
-        bench-auth bench-api bench-standin bench-parts soak standin \
-        install clean help
+        bench-auth bench-api bench-reflector bench-standin bench-parts soak \
+        standin install clean help
 
 .DELETE_ON_ERROR:
 
@@ -68,6 +68,9 @@ demo: deps-test build standin	## this machine's figures, as kubectl top shows th
 
 bench-scrape: deps-test build standin bench-parts	## collection: CPU, memory, age, beside metrics-server
 	@bench/scrape/run
+
+bench-reflector: deps-test build standin	## lists and watches of 150,000 pods
+	@bench/reflector/run
 
 bench-auth: deps-test build standin	## CPU of the access phase, beside metrics-server
 	@bench/auth/run

@@ -47,8 +47,6 @@ static ngx_int_t ngx_http_k8s_metrics_pb_stream_room(
 static ngx_int_t ngx_http_k8s_metrics_pb_stream_header(
     ngx_http_k8s_metrics_pb_stream_t *s, const u_char **pos,
     const u_char *end);
-static ngx_int_t ngx_http_k8s_metrics_pb_stream_read_header(const u_char *p,
-    size_t len, ngx_http_k8s_metrics_pb_field_t *field, size_t *used);
 static ngx_int_t ngx_http_k8s_metrics_pb_stream_field(
     ngx_http_k8s_metrics_pb_stream_t *s,
     ngx_http_k8s_metrics_pb_field_t *field, size_t used);
@@ -65,6 +63,8 @@ static ngx_int_t ngx_http_k8s_metrics_pb_stream_type_meta(
 static ngx_int_t ngx_http_k8s_metrics_pb_stream_list_meta(
     ngx_http_k8s_metrics_pb_stream_t *s, const u_char *p, size_t len);
 static ngx_int_t ngx_http_k8s_metrics_pb_stream_event(
+    ngx_http_k8s_metrics_pb_stream_t *s, const u_char *p, size_t len);
+static ngx_int_t ngx_http_k8s_metrics_pb_stream_cut(
     ngx_http_k8s_metrics_pb_stream_t *s, const u_char *p, size_t len);
 static ngx_int_t ngx_http_k8s_metrics_pb_stream_object(
     ngx_http_k8s_metrics_pb_stream_t *s, ngx_str_t *event, ngx_str_t *kind,
@@ -187,7 +187,18 @@ ngx_http_k8s_metrics_pb_stream_want(ngx_http_k8s_metrics_pb_stream_t *s,
     ngx_uint_t state, uint64_t need)
 {
     if (need > s->max) {
-        return ngx_http_k8s_metrics_pb_stream_fail(s, "object is too large");
+        if (s->large == NULL
+            || need > NGX_HTTP_K8S_METRICS_PB_MAX_CUT
+            || (state != ngx_http_k8s_metrics_pb_item
+                && state != ngx_http_k8s_metrics_pb_frame))
+        {
+            return ngx_http_k8s_metrics_pb_stream_fail(s,
+                                                       "object is too large");
+        }
+
+        s->rest = need;
+        need = ngx_min(s->max, NGX_HTTP_K8S_METRICS_PB_CUT);
+        s->rest -= need;
     }
 
     s->state = state;
@@ -258,7 +269,7 @@ ngx_http_k8s_metrics_pb_stream_header(ngx_http_k8s_metrics_pb_stream_t *s,
         n = s->len;
     }
 
-    rc = ngx_http_k8s_metrics_pb_stream_read_header(p, n, &field, &used);
+    rc = ngx_http_k8s_metrics_pb_header(p, n, &field, &used);
 
     if (rc == NGX_OK) {
         if (s->len == 0) {
@@ -289,66 +300,6 @@ ngx_http_k8s_metrics_pb_stream_header(ngx_http_k8s_metrics_pb_stream_t *s,
         s->len = n;
         *pos += n;
     }
-
-    return NGX_OK;
-}
-
-
-/*
- * Reads a tag and the varint that follows it: a value or a length.  NGX_AGAIN
- * when it is cut.
- */
-
-static ngx_int_t
-ngx_http_k8s_metrics_pb_stream_read_header(const u_char *p, size_t len,
-    ngx_http_k8s_metrics_pb_field_t *field, size_t *used)
-{
-    size_t      i, start;
-    uint64_t    value;
-    ngx_uint_t  n, shift;
-
-    i = 0;
-    field->value = 0;
-
-    for (n = 0; n < 2; n++) {
-        start = i;
-        value = 0;
-        shift = 0;
-
-        do {
-            if (i == len) {
-                return NGX_AGAIN;
-            }
-
-            if (i - start == 9 && p[i] > 1) {
-                return NGX_ERROR;
-            }
-
-            value |= (uint64_t) (p[i] & 0x7f) << shift;
-            shift += 7;
-
-        } while (p[i++] >= 0x80);
-
-        if (n == 1) {
-            field->value = value;
-            break;
-        }
-
-        if (value >> 3 == 0 || value >> 32) {
-            return NGX_ERROR;
-        }
-
-        field->number = (ngx_uint_t) (value >> 3);
-        field->type = (ngx_uint_t) (value & 7);
-
-        if (field->type != NGX_HTTP_K8S_METRICS_PB_VARINT
-            && field->type != NGX_HTTP_K8S_METRICS_PB_BYTES)
-        {
-            break;
-        }
-    }
-
-    *used = i;
 
     return NGX_OK;
 }
@@ -492,6 +443,10 @@ ngx_http_k8s_metrics_pb_stream_piece(ngx_http_k8s_metrics_pb_stream_t *s,
 {
     uint64_t   n;
     ngx_str_t  empty, kind, object;
+
+    if (s->rest) {
+        return ngx_http_k8s_metrics_pb_stream_cut(s, p, len);
+    }
 
     switch (s->state) {
 
@@ -677,6 +632,56 @@ ngx_http_k8s_metrics_pb_stream_event(ngx_http_k8s_metrics_pb_stream_t *s,
 
     return ngx_http_k8s_metrics_pb_stream_object(s, &event, &envelope.kind,
                                                  &envelope.raw);
+}
+
+
+/* the beginning of an object that is too large; the rest is skipped */
+
+static ngx_int_t
+ngx_http_k8s_metrics_pb_stream_cut(ngx_http_k8s_metrics_pb_stream_t *s,
+    const u_char *p, size_t len)
+{
+    ngx_str_t  event, object;
+
+    s->left = s->rest;
+    s->rest = 0;
+
+    ngx_str_null(&event);
+    object.data = (u_char *) p;
+    object.len = len;
+
+    if (s->state == ngx_http_k8s_metrics_pb_item) {
+        s->state = ngx_http_k8s_metrics_pb_inner;
+
+    } else {
+        s->state = ngx_http_k8s_metrics_pb_frame_len;
+        s->need = 4;
+
+        /* WatchEvent, RawExtension, the prefix, runtime.Unknown */
+
+        if (ngx_http_k8s_metrics_pb_cut(&object, 1, &event) != NGX_OK
+            || ngx_http_k8s_metrics_pb_cut(&object, 2, &object) != NGX_AGAIN
+            || ngx_http_k8s_metrics_pb_cut(&object, 1, &object) != NGX_AGAIN
+            || object.len < 4 || ngx_memcmp(object.data, "k8s\0", 4) != 0)
+        {
+            return ngx_http_k8s_metrics_pb_stream_fail(s,
+                                                       "invalid watch event");
+        }
+
+        object.data += 4;
+        object.len -= 4;
+
+        if (ngx_http_k8s_metrics_pb_cut(&object, 2, &object) != NGX_AGAIN) {
+            return ngx_http_k8s_metrics_pb_stream_fail(s,
+                                                       "invalid watch event");
+        }
+    }
+
+    if (s->large(s->data, &event, &object) != NGX_OK) {
+        return ngx_http_k8s_metrics_pb_stream_fail(s, "object was refused");
+    }
+
+    return NGX_OK;
 }
 
 

@@ -25,8 +25,14 @@
  *        an envelope.
  *
  * A piece that arrives whole is handed out in place; otherwise it is gathered
- * in a buffer that grows to that piece's own length, "max" bytes at most.
+ * in a buffer that grows to that piece's own length, "max" bytes at most.  Of
+ * an object that is larger its beginning is, and the rest is skipped as it
+ * arrives.
  */
+
+/* of a larger object, gathered at most; and what no object is larger than */
+#define NGX_HTTP_K8S_METRICS_PB_CUT      4096
+#define NGX_HTTP_K8S_METRICS_PB_MAX_CUT  (256 * 1048576)
 
 typedef struct ngx_http_k8s_metrics_pb_stream_s
     ngx_http_k8s_metrics_pb_stream_t;
@@ -39,6 +45,13 @@ typedef struct ngx_http_k8s_metrics_pb_stream_s
  */
 typedef ngx_int_t (*ngx_http_k8s_metrics_pb_object_pt)(void *data,
     ngx_str_t *event, ngx_str_t *kind, ngx_str_t *object);
+
+/*
+ * One object over "max": "object" is its beginning, less than
+ * NGX_HTTP_K8S_METRICS_PB_CUT bytes; else as above.
+ */
+typedef ngx_int_t (*ngx_http_k8s_metrics_pb_large_pt)(void *data,
+    ngx_str_t *event, ngx_str_t *object);
 
 /* A list's metadata; views valid during the call. */
 typedef ngx_int_t (*ngx_http_k8s_metrics_pb_list_meta_pt)(void *data,
@@ -54,6 +67,7 @@ struct ngx_http_k8s_metrics_pb_stream_s {
     size_t                                 max;       /* of one piece */
     ngx_http_k8s_metrics_pb_object_pt      object;
     ngx_http_k8s_metrics_pb_list_meta_pt   list_meta; /* LIST only */
+    ngx_http_k8s_metrics_pb_large_pt       large;     /* NULL: refused */
     void                                  *data;
     ngx_log_t                             *log;
     const char                            *error;     /* after NGX_ERROR */
@@ -65,6 +79,7 @@ struct ngx_http_k8s_metrics_pb_stream_s {
     size_t                                 need;
     uint64_t                               left;
     uint64_t                               raw_left;
+    uint64_t                               rest;      /* of a large object */
     ngx_uint_t                             state;
 };
 
@@ -72,9 +87,11 @@ struct ngx_http_k8s_metrics_pb_stream_s {
 /*
  * The caller sets the public members (the rest zero), feeds, and destroys.
  * feed: NGX_OK, or NGX_ERROR with "error" set (not protobuf, a piece over
- * "max", no memory, or a callback's refusal).  end, once after the last byte
- * of a LIST: NGX_ERROR when it stopped in the middle.  destroy frees the
- * gathering buffer (ngx_alloc'ed) and may be called more than once.
+ * "max" that is no object or without "large", one over
+ * NGX_HTTP_K8S_METRICS_PB_MAX_CUT, no memory, or a callback's refusal).  end,
+ * once after the last byte of a LIST: NGX_ERROR when it stopped in the middle.
+ * destroy frees the gathering buffer (ngx_alloc'ed) and may be called more
+ * than once.
  */
 ngx_int_t ngx_http_k8s_metrics_pb_stream_feed(
     ngx_http_k8s_metrics_pb_stream_t *s, const u_char *p, size_t len);
@@ -82,6 +99,21 @@ ngx_int_t ngx_http_k8s_metrics_pb_stream_end(
     ngx_http_k8s_metrics_pb_stream_t *s);
 void ngx_http_k8s_metrics_pb_stream_destroy(
     ngx_http_k8s_metrics_pb_stream_t *s);
+
+/*
+ * Reads a tag and the varint behind it, a value or a length, into number,
+ * type and value; "used" bytes.  NGX_OK, NGX_AGAIN when it is cut, NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_pb_header(const u_char *p, size_t len,
+    ngx_http_k8s_metrics_pb_field_t *field, size_t *used);
+
+/*
+ * The first field "number" of a message that is cut off somewhere: its bytes,
+ * or those of them that are there.  NGX_OK, NGX_AGAIN when they are cut, too,
+ * NGX_DECLINED when it has none before the cut, or NGX_ERROR.
+ */
+ngx_int_t ngx_http_k8s_metrics_pb_cut(const ngx_str_t *message,
+    ngx_uint_t number, ngx_str_t *bytes);
 
 
 #endif /* _NGX_HTTP_K8S_METRICS_PB_STREAM_H_INCLUDED_ */

@@ -65,6 +65,10 @@ ngx_http_k8s_metrics_fetch_start(ngx_http_k8s_metrics_peer_t *peer,
     f->deadline.handler = ngx_http_k8s_metrics_fetch_deadline;
     f->deadline.log = &f->log;
 
+    f->go_on.data = &f->connection;
+    f->go_on.handler = ngx_http_k8s_metrics_fetch_go_on;
+    f->go_on.log = &f->log;
+
     if (f->limit) {
         ngx_add_timer(&f->deadline, f->limit);
     }
@@ -195,6 +199,11 @@ ngx_http_k8s_metrics_fetch_finalize(ngx_http_request_t *r, ngx_int_t rc)
     r->write_event_handler = NULL;
 
     f->finished = 1;
+
+    if (f->go_on.posted) {
+        ngx_delete_posted_event(&f->go_on);
+        r->upstream->peer.connection->read->ready = 1;
+    }
 
     ngx_post_event(&f->event, &ngx_posted_events);
 }

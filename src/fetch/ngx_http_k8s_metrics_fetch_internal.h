@@ -18,6 +18,7 @@
 
 #define NGX_HTTP_K8S_METRICS_FETCH_POOL    8192
 #define NGX_HTTP_K8S_METRICS_FETCH_BUFFER  16384    /* one TLS record */
+#define NGX_HTTP_K8S_METRICS_FETCH_TURN    131072   /* read at a time */
 #define NGX_HTTP_K8S_METRICS_FETCH_AGE     3600000  /* of a kept connection */
 
 /* bytes of chunks' sizes, extensions and trailers, and more for each of data */
@@ -64,6 +65,8 @@ struct ngx_http_k8s_metrics_fetch_s {
     ngx_event_t                      write;
     ngx_event_t                      event;         /* begin, then done */
     ngx_event_t                      deadline;
+    ngx_event_t                      go_on;         /* after a turn */
+    size_t                           turn;          /* read in this one */
     ngx_log_t                        log;
     ngx_http_log_ctx_t               log_ctx;
     ngx_http_request_t               request;
@@ -121,6 +124,7 @@ ngx_int_t ngx_http_k8s_metrics_fetch_reinit(ngx_http_request_t *r);
 ngx_int_t ngx_http_k8s_metrics_fetch_process_header(ngx_http_request_t *r);
 ngx_int_t ngx_http_k8s_metrics_fetch_filter_init(void *data);
 ngx_int_t ngx_http_k8s_metrics_fetch_filter(void *data, ssize_t bytes);
+void ngx_http_k8s_metrics_fetch_go_on(ngx_event_t *ev);
 
 /* _fetch_peer.c: peer.init of every fetch. */
 ngx_int_t ngx_http_k8s_metrics_fetch_init_peer(ngx_http_request_t *r,

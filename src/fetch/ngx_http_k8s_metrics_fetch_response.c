@@ -20,6 +20,8 @@ static ngx_int_t ngx_http_k8s_metrics_fetch_transfer(
 static ngx_int_t ngx_http_k8s_metrics_fetch_invalid(
     ngx_http_k8s_metrics_fetch_t *f, const char *why);
 static time_t ngx_http_k8s_metrics_fetch_retry(ngx_str_t *value);
+static void ngx_http_k8s_metrics_fetch_yield(
+    ngx_http_k8s_metrics_fetch_t *f);
 static ngx_int_t ngx_http_k8s_metrics_fetch_chunks(
     ngx_http_k8s_metrics_fetch_t *f, u_char *p, size_t len);
 static ngx_int_t ngx_http_k8s_metrics_fetch_piece(
@@ -363,6 +365,12 @@ ngx_http_k8s_metrics_fetch_filter(void *data, ssize_t bytes)
     p = u->buffer.last;
     len = bytes;
 
+    f->turn += len;
+
+    if (f->turn >= NGX_HTTP_K8S_METRICS_FETCH_TURN) {
+        ngx_http_k8s_metrics_fetch_yield(f);
+    }
+
     if (u->length == 0) {
         u->keepalive = 0;
         return NGX_OK;
@@ -388,6 +396,38 @@ ngx_http_k8s_metrics_fetch_filter(void *data, ssize_t bytes)
     }
 
     return ngx_http_k8s_metrics_fetch_piece(f, p, len);
+}
+
+
+/*
+ * Upstream reads on as long as there is something, and what sends a long list
+ * may be faster than we are: others have their turn between two pieces.
+ */
+
+static void
+ngx_http_k8s_metrics_fetch_yield(ngx_http_k8s_metrics_fetch_t *f)
+{
+    f->turn = 0;
+
+    f->request.upstream->peer.connection->read->ready = 0;
+
+    ngx_post_event(&f->go_on, &ngx_posted_next_events);
+}
+
+
+void
+ngx_http_k8s_metrics_fetch_go_on(ngx_event_t *ev)
+{
+    ngx_event_t                   *rev;
+    ngx_http_k8s_metrics_fetch_t  *f;
+
+    f = ev->data;
+
+    f->turn = 0;
+
+    rev = f->request.upstream->peer.connection->read;
+    rev->ready = 1;
+    rev->handler(rev);
 }
 
 

@@ -29,6 +29,12 @@
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_HEAL      60000
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_HEAL_MAX  960000
 
+/* a list that is needed so soon after another, ms, is backed off */
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_RELIST    10000
+
+/* streaming lists in a row that end too early: the next one is in pages */
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_STREAMS   2
+
 /* the store keeps no more, even where none has a value */
 #define NGX_HTTP_K8S_METRICS_KUBE_LABELS_MAX                                  \
     (NGX_HTTP_K8S_METRICS_MAX_LABELS / sizeof(ngx_http_k8s_metrics_label_t))
@@ -101,6 +107,13 @@ ngx_int_t ngx_http_k8s_metrics_kube_object(ngx_str_t *object,
     ngx_array_t *labels, ngx_http_k8s_metrics_kube_meta_t *meta,
     ngx_str_t *spec, ngx_str_t *status);
 
+/*
+ * Of an object that is too large, and cut off somewhere: its name, namespace
+ * and version, as far as they are there; "bad" says what is wrong with it.
+ */
+void ngx_http_k8s_metrics_kube_beginning(ngx_str_t *object,
+    ngx_http_k8s_metrics_kube_meta_t *meta);
+
 /* 1 when a XxxCondition {type = 1, status = 2} is "Ready", "True". */
 ngx_uint_t ngx_http_k8s_metrics_kube_ready(
     ngx_http_k8s_metrics_pb_field_t *condition);
@@ -170,10 +183,13 @@ struct ngx_http_k8s_metrics_reflector_s {
     ngx_msec_t                          healed;     /* list, or start */
     ngx_msec_t                          heal;       /* not sooner again */
     ngx_msec_t                          backoff;
+    ngx_msec_t                          relist;     /* of lists in a row */
     ngx_uint_t                          failures;   /* since it last worked */
     ngx_uint_t                          bad;        /* objects, in all */
     uint64_t                            missing;    /* the zone was full */
     ngx_uint_t                          stream_failures;
+    ngx_uint_t                          silent;     /* streams in a row */
+    ngx_uint_t                          older;      /* bookmarks in a row */
     ngx_uint_t                          error_code; /* of an ERROR event */
     const char                         *error;      /* what was unreadable */
     char                                last[200];  /* failure logged last */

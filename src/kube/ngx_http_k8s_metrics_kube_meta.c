@@ -184,6 +184,43 @@ ngx_http_k8s_metrics_kube_read_meta(ngx_str_t *bytes, ngx_array_t *labels,
 }
 
 
+void
+ngx_http_k8s_metrics_kube_beginning(ngx_str_t *object,
+    ngx_http_k8s_metrics_kube_meta_t *meta)
+{
+    ngx_int_t   rc;
+    ngx_str_t   bytes;
+    ngx_uint_t  i;
+
+    struct {
+        ngx_uint_t   number;
+        ngx_str_t   *value;
+    } fields[] = {
+        { NGX_HTTP_K8S_METRICS_META_NAME, &meta->name },
+        { NGX_HTTP_K8S_METRICS_META_NAMESPACE, &meta->ns },
+        { NGX_HTTP_K8S_METRICS_META_VERSION, &meta->version }
+    };
+
+    ngx_memzero(meta, sizeof(ngx_http_k8s_metrics_kube_meta_t));
+
+    meta->bad = "it is too large";
+
+    rc = ngx_http_k8s_metrics_pb_cut(object, 1, &bytes);
+
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+        return;
+    }
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        rc = ngx_http_k8s_metrics_pb_cut(&bytes, fields[i].number,
+                                         fields[i].value);
+        if (rc != NGX_OK) {
+            ngx_str_null(fields[i].value);
+        }
+    }
+}
+
+
 /* an entry of a map<string, string>: {key = 1, value = 2} */
 
 static ngx_int_t

@@ -12,8 +12,9 @@
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_BACKOFF_MAX  30000
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_RETRY_MAX    120000
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_GAP          500     /* of reconnects */
-#define NGX_HTTP_K8S_METRICS_REFLECTOR_RELIST       10000
 #define NGX_HTTP_K8S_METRICS_REFLECTOR_LIVED        1000
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_SILENT       60000   /* no bookmark */
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_SILENT_MAX   2       /* in a row */
 
 
 static void ngx_http_k8s_metrics_reflector_list_again(
@@ -35,8 +36,11 @@ static void ngx_http_k8s_metrics_reflector_expired(
     ngx_http_k8s_metrics_reflector_t *r);
 static void ngx_http_k8s_metrics_reflector_retry(
     ngx_http_k8s_metrics_reflector_t *r,
-    ngx_http_k8s_metrics_response_t *res);
-static ngx_msec_t ngx_http_k8s_metrics_reflector_backoff(
+    ngx_http_k8s_metrics_response_t *res, ngx_msec_t least);
+static ngx_msec_t ngx_http_k8s_metrics_reflector_backoff(ngx_msec_t *backoff);
+static ngx_uint_t ngx_http_k8s_metrics_reflector_stale(
+    ngx_http_k8s_metrics_reflector_t *r, ngx_uint_t code);
+static ngx_msec_t ngx_http_k8s_metrics_reflector_relist_delay(
     ngx_http_k8s_metrics_reflector_t *r);
 
 
@@ -69,6 +73,9 @@ ngx_http_k8s_metrics_reflector_start(ngx_http_k8s_metrics_reflector_t *r)
     }
 
     r->backoff = 0;
+    r->relist = 0;
+    r->silent = 0;
+    r->older = 0;
     r->failures = 0;
     r->unsaved = 0;
     r->last[0] = '\0';
@@ -215,7 +222,7 @@ ngx_http_k8s_metrics_reflector_timer(ngx_event_t *ev)
 
     if (ngx_http_k8s_metrics_reflector_request(r) != NGX_OK) {
         ngx_memzero(&res, sizeof(ngx_http_k8s_metrics_response_t));
-        ngx_http_k8s_metrics_reflector_retry(r, &res);
+        ngx_http_k8s_metrics_reflector_retry(r, &res, 0);
     }
 }
 
@@ -276,9 +283,17 @@ ngx_http_k8s_metrics_reflector_whole(ngx_http_k8s_metrics_reflector_t *r,
             ngx_http_k8s_metrics_reflector_works(r);
         }
 
+        if (ngx_http_k8s_metrics_reflector_stale(r, 0)) {
+            ngx_http_k8s_metrics_reflector_broken(r, res);
+            return;
+        }
+
+        /* a server that stops ends the streams of all its clients at once */
+
         ngx_http_k8s_metrics_reflector_schedule(r,
-            (lived < NGX_HTTP_K8S_METRICS_REFLECTOR_GAP)
-                ? NGX_HTTP_K8S_METRICS_REFLECTOR_GAP - lived : 0);
+            ngx_random() % NGX_HTTP_K8S_METRICS_REFLECTOR_GAP
+            + ((lived < NGX_HTTP_K8S_METRICS_REFLECTOR_GAP)
+                   ? NGX_HTTP_K8S_METRICS_REFLECTOR_GAP - lived : 0));
     }
 }
 
@@ -288,7 +303,9 @@ ngx_http_k8s_metrics_reflector_broken(ngx_http_k8s_metrics_reflector_t *r,
     ngx_http_k8s_metrics_response_t *res)
 {
     ngx_uint_t  code;
+    ngx_msec_t  least;
 
+    least = 0;
     code = r->error_code;
 
     if (code == 0 && res->status && res->status != 200) {
@@ -318,14 +335,8 @@ ngx_http_k8s_metrics_reflector_broken(ngx_http_k8s_metrics_reflector_t *r,
     if (r->state != ngx_http_k8s_metrics_reflector_watch) {
         ngx_http_k8s_metrics_reflector_list_again(r);
 
-    } else if (r->error || ((code == 400 || code == 404 || code == 504)
-                            && r->failures >= 2))
-    {
-        /*
-         * What cannot be read would be sent again from the same version; and
-         * a version that a restored server never had fails for good.
-         */
-
+    } else if (ngx_http_k8s_metrics_reflector_stale(r, code)) {
+        least = ngx_http_k8s_metrics_reflector_relist_delay(r);
         r->consistent = 1;
         ngx_http_k8s_metrics_reflector_list_again(r);
 
@@ -349,7 +360,7 @@ ngx_http_k8s_metrics_reflector_broken(ngx_http_k8s_metrics_reflector_t *r,
         return;
     }
 
-    ngx_http_k8s_metrics_reflector_retry(r, res);
+    ngx_http_k8s_metrics_reflector_retry(r, res, least);
 }
 
 
@@ -369,7 +380,41 @@ ngx_http_k8s_metrics_reflector_no_stream(ngx_http_k8s_metrics_reflector_t *r,
         return 1;
     }
 
-    return code == 0 && r->ok && ++r->stream_failures >= 2;
+    return code == 0 && r->ok
+           && ++r->stream_failures >= NGX_HTTP_K8S_METRICS_REFLECTOR_STREAMS;
+}
+
+
+/*
+ * May what we have been told be wrong by now?  What cannot be read would be
+ * sent again from the same version; a version that a restored server never had
+ * fails for good, or is waited for in silence, with not even a bookmark.
+ */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_reflector_stale(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_uint_t code)
+{
+    if (r->error) {
+        return 1;
+    }
+
+    if (code) {
+        return r->failures >= 2
+               && (code == 400 || code == 404 || code == 504
+                   || (r->error_code && code != 429));
+    }
+
+    if (r->ok && !r->events
+        && ngx_current_msec - r->started
+           >= NGX_HTTP_K8S_METRICS_REFLECTOR_SILENT
+        && ++r->silent >= NGX_HTTP_K8S_METRICS_REFLECTOR_SILENT_MAX)
+    {
+        r->error = "neither events nor bookmarks come";
+        return 1;
+    }
+
+    return 0;
 }
 
 
@@ -384,14 +429,9 @@ ngx_http_k8s_metrics_reflector_expired(ngx_http_k8s_metrics_reflector_t *r)
                   ngx_http_k8s_metrics_kube_server(r->kube->client),
                   r->desc->name, &r->version);
 
-    delay = 0;
+    /* one in the middle of a list, or a list that did not help */
 
-    if (r->state != ngx_http_k8s_metrics_reflector_watch
-        || (r->listed && ngx_current_msec - r->listed
-                         < NGX_HTTP_K8S_METRICS_REFLECTOR_RELIST))
-    {
-        delay = ngx_http_k8s_metrics_reflector_backoff(r);
-    }
+    delay = ngx_http_k8s_metrics_reflector_relist_delay(r);
 
     /* a list from a cache could be as old again */
 
@@ -404,13 +444,14 @@ ngx_http_k8s_metrics_reflector_expired(ngx_http_k8s_metrics_reflector_t *r)
 
 static void
 ngx_http_k8s_metrics_reflector_retry(ngx_http_k8s_metrics_reflector_t *r,
-    ngx_http_k8s_metrics_response_t *res)
+    ngx_http_k8s_metrics_response_t *res, ngx_msec_t least)
 {
     ngx_msec_t  delay, asked;
 
     ngx_http_k8s_metrics_reflector_failed(r, res);
 
-    delay = ngx_http_k8s_metrics_reflector_backoff(r);
+    delay = ngx_http_k8s_metrics_reflector_backoff(&r->backoff);
+    delay = ngx_max(delay, least);
 
     if (res->retry_after > 0) {
         asked = (ngx_msec_t) ngx_min(res->retry_after,
@@ -424,17 +465,40 @@ ngx_http_k8s_metrics_reflector_retry(ngx_http_k8s_metrics_reflector_t *r,
 }
 
 
-static ngx_msec_t
-ngx_http_k8s_metrics_reflector_backoff(ngx_http_k8s_metrics_reflector_t *r)
-{
-    r->backoff = r->backoff ? 2 * r->backoff
-                            : NGX_HTTP_K8S_METRICS_REFLECTOR_BACKOFF_MIN;
+/*
+ * Lists are expensive where the cluster is large.  A stream that brings
+ * something and ends is no failure, but one that soon asks for another list
+ * is, whatever it brought.
+ */
 
-    if (r->backoff > NGX_HTTP_K8S_METRICS_REFLECTOR_BACKOFF_MAX) {
-        r->backoff = NGX_HTTP_K8S_METRICS_REFLECTOR_BACKOFF_MAX;
+static ngx_msec_t
+ngx_http_k8s_metrics_reflector_relist_delay(
+    ngx_http_k8s_metrics_reflector_t *r)
+{
+    if (r->state == ngx_http_k8s_metrics_reflector_watch
+        && (r->listed == 0
+            || ngx_current_msec - r->listed
+               >= NGX_HTTP_K8S_METRICS_REFLECTOR_RELIST))
+    {
+        r->relist = 0;
+        return ngx_random() % NGX_HTTP_K8S_METRICS_REFLECTOR_GAP;
+    }
+
+    return ngx_http_k8s_metrics_reflector_backoff(&r->relist);
+}
+
+
+static ngx_msec_t
+ngx_http_k8s_metrics_reflector_backoff(ngx_msec_t *backoff)
+{
+    *backoff = *backoff ? 2 * *backoff
+                        : NGX_HTTP_K8S_METRICS_REFLECTOR_BACKOFF_MIN;
+
+    if (*backoff > NGX_HTTP_K8S_METRICS_REFLECTOR_BACKOFF_MAX) {
+        *backoff = NGX_HTTP_K8S_METRICS_REFLECTOR_BACKOFF_MAX;
     }
 
     /* three quarters to five quarters of it */
 
-    return r->backoff * 3 / 4 + ngx_random() % (r->backoff / 2);
+    return *backoff * 3 / 4 + ngx_random() % (*backoff / 2);
 }

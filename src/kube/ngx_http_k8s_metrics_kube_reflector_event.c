@@ -8,11 +8,14 @@
 #include "ngx_http_k8s_metrics_store_stats.h"
 
 
-#define NGX_HTTP_K8S_METRICS_REFLECTOR_SAVE  1000
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_SAVE   1000
+#define NGX_HTTP_K8S_METRICS_REFLECTOR_OLDER  2      /* bookmarks in a row */
 
 
 static ngx_int_t ngx_http_k8s_metrics_reflector_object(void *data,
     ngx_str_t *event, ngx_str_t *kind, ngx_str_t *object);
+static ngx_int_t ngx_http_k8s_metrics_reflector_large(void *data,
+    ngx_str_t *event, ngx_str_t *object);
 static ngx_int_t ngx_http_k8s_metrics_reflector_list_meta(void *data,
     ngx_str_t *resource_version, ngx_str_t *cont);
 static void ngx_http_k8s_metrics_reflector_synced(
@@ -26,6 +29,8 @@ static void ngx_http_k8s_metrics_reflector_del(
     ngx_http_k8s_metrics_kube_meta_t *meta);
 static void ngx_http_k8s_metrics_reflector_lost(
     ngx_http_k8s_metrics_reflector_t *r);
+static ngx_uint_t ngx_http_k8s_metrics_reflector_older(
+    ngx_http_k8s_metrics_reflector_t *r, ngx_str_t *version);
 static ngx_int_t ngx_http_k8s_metrics_reflector_version(
     ngx_http_k8s_metrics_reflector_t *r, ngx_str_t *version);
 static uint32_t ngx_http_k8s_metrics_reflector_hash(
@@ -72,6 +77,7 @@ ngx_http_k8s_metrics_reflector_begin(ngx_http_k8s_metrics_reflector_t *r)
     pb->max = NGX_HTTP_K8S_METRICS_KUBE_OBJECT_MAX;
     pb->object = ngx_http_k8s_metrics_reflector_object;
     pb->list_meta = ngx_http_k8s_metrics_reflector_list_meta;
+    pb->large = ngx_http_k8s_metrics_reflector_large;
     pb->data = r;
     pb->log = r->kube->log;
 
@@ -93,7 +99,7 @@ ngx_http_k8s_metrics_reflector_feed(ngx_http_k8s_metrics_reflector_t *r,
         return NGX_OK;
     }
 
-    if (r->error == NULL) {
+    if (r->error == NULL && r->error_code == 0) {
         r->error = r->pb.error ? r->pb.error : "invalid protobuf";
     }
 
@@ -183,6 +189,8 @@ ngx_http_k8s_metrics_reflector_synced(ngx_http_k8s_metrics_reflector_t *r)
     r->listing = 0;
     r->consistent = 0;
     r->stream_failures = 0;
+    r->silent = 0;
+    r->older = 0;
     r->listed = ngx_current_msec;
     r->unsaved = 1;
 
@@ -259,9 +267,17 @@ ngx_http_k8s_metrics_reflector_object(void *data, ngx_str_t *event,
     }
 
     if (r->state == ngx_http_k8s_metrics_reflector_stream
-        && meta.initial_end
         && ngx_http_k8s_metrics_reflector_is(event, "BOOKMARK"))
     {
+        if (!meta.initial_end) {
+
+            /* servers that know streaming lists send none before that one */
+
+            r->stream_failures = NGX_HTTP_K8S_METRICS_REFLECTOR_STREAMS;
+            r->error = "server has no streaming lists";
+            return NGX_ERROR;
+        }
+
         if (ngx_http_k8s_metrics_reflector_version(r, &meta.version) != NGX_OK)
         {
             r->error = "list without a usable resourceVersion";
@@ -273,6 +289,36 @@ ngx_http_k8s_metrics_reflector_object(void *data, ngx_str_t *event,
     }
 
     return ngx_http_k8s_metrics_reflector_event(r, event, &meta.version);
+}
+
+
+/* one that is too large to be read: whose it is, is at its beginning */
+
+static ngx_int_t
+ngx_http_k8s_metrics_reflector_large(void *data, ngx_str_t *event,
+    ngx_str_t *object)
+{
+    ngx_http_k8s_metrics_reflector_t *r = data;
+
+    ngx_http_k8s_metrics_kube_meta_t  meta;
+
+    if (ngx_http_k8s_metrics_reflector_is(event, "ERROR")) {
+        r->error_code = 500;
+        return NGX_ERROR;
+    }
+
+    ngx_http_k8s_metrics_kube_beginning(object, &meta);
+
+    if (ngx_http_k8s_metrics_reflector_is(event, "DELETED")) {
+        ngx_http_k8s_metrics_reflector_del(r, &meta);
+
+    } else {
+        ngx_http_k8s_metrics_reflector_put(r, event, &meta, NULL, NULL);
+    }
+
+    return event->len ? ngx_http_k8s_metrics_reflector_event(r, event,
+                                                             &meta.version)
+                      : NGX_OK;
 }
 
 
@@ -364,9 +410,24 @@ ngx_http_k8s_metrics_reflector_event(ngx_http_k8s_metrics_reflector_t *r,
     ngx_str_t *event, ngx_str_t *version)
 {
     r->events = 1;
+    r->silent = 0;
 
     if (r->state != ngx_http_k8s_metrics_reflector_watch) {
         return NGX_OK;
+    }
+
+    if (ngx_http_k8s_metrics_reflector_is(event, "BOOKMARK")) {
+
+        if (ngx_http_k8s_metrics_reflector_older(r, version)) {
+            if (++r->older < NGX_HTTP_K8S_METRICS_REFLECTOR_OLDER) {
+                return NGX_OK;
+            }
+
+            r->error = "versions are older than those seen before";
+            return NGX_ERROR;
+        }
+
+        r->older = 0;
     }
 
     /* without a version, the one before stays */
@@ -383,9 +444,32 @@ ngx_http_k8s_metrics_reflector_event(ngx_http_k8s_metrics_reflector_t *r,
 
     r->backoff = 0;
 
+    if (ngx_current_msec - r->listed >= NGX_HTTP_K8S_METRICS_REFLECTOR_RELIST)
+    {
+        r->relist = 0;
+    }
+
     ngx_http_k8s_metrics_reflector_works(r);
 
     return NGX_OK;
+}
+
+
+/*
+ * A server whose data were restored from a backup counts again from there,
+ * and tells nothing of what is before the version that it was asked for.
+ */
+
+static ngx_uint_t
+ngx_http_k8s_metrics_reflector_older(ngx_http_k8s_metrics_reflector_t *r,
+    ngx_str_t *version)
+{
+    if (version->len == 0 || version->len > r->version.len) {
+        return 0;
+    }
+
+    return version->len < r->version.len
+           || ngx_memcmp(version->data, r->version.data, version->len) < 0;
 }
 
 

@@ -73,6 +73,22 @@ list_meta(void *data, ngx_str_t *version, ngx_str_t *cont)
 }
 
 
+static ngx_int_t
+large(void *data, ngx_str_t *event, ngx_str_t *object)
+{
+    seen_t     *seen = data;
+    ngx_str_t   meta;
+
+    ngx_str_null(&meta);
+    (void) ngx_http_k8s_metrics_pb_cut(object, 1, &meta);
+
+    see(seen, "large:", event);
+    see(seen, "m:", &meta);
+
+    return (seen->refuse-- == 0) ? NGX_ERROR : NGX_OK;
+}
+
+
 static ngx_http_k8s_metrics_pb_stream_t
 stream(ngx_http_k8s_metrics_pb_stream_e form, seen_t *seen)
 {
@@ -444,6 +460,199 @@ bad(void)
 }
 
 
+/*
+ * Objects of 3,000 bytes, where 1,000 is the most: each has a whole first
+ * field; of those around them nothing is lost.
+ */
+
+static size_t
+put_header(u_char *p, ngx_uint_t number, size_t len)
+{
+    p[0] = (u_char) (number << 3 | 2);
+    p[1] = (u_char) (len | 0x80);
+    p[2] = (u_char) (len >> 7);
+
+    return 3;
+}
+
+
+static size_t
+put_large(u_char *p)
+{
+    ngx_memset(p, 'x', 3000);
+    ngx_memcpy(p, "\x0a\x04meta", 6);
+    (void) put_header(p + 6, 2, 3000 - 9);
+
+    return 3000;
+}
+
+
+static size_t
+large_list(u_char *list)
+{
+    size_t   n;
+    u_char  *p, *raw;
+
+    n = sizeof(HEAD) - 1;
+    ngx_memcpy(list, HEAD, n);
+    raw = list + n;
+    p = raw + 3;
+
+    p = ngx_cpymem(p, "\x0a\x04\x12\x02rv\x12\x01" "a", 9);
+    p += put_header(p, 2, 3000);
+    p += put_large(p);
+    p = ngx_cpymem(p, "\x12\x01" "b", 3);
+    p += put_header(p, 2, 3000);
+    p += put_large(p);
+
+    (void) put_header(raw, 2, p - raw - 3);
+
+    return p - list;
+}
+
+
+static size_t
+large_watch(u_char *watch)
+{
+    u_char  *p;
+
+    /* WatchEvent, RawExtension, the prefix and runtime.Unknown about it */
+
+    p = ngx_cpymem(watch, "\0\0\x0b\xd0\x0a\x07" "DELETED", 13);
+    p += put_header(p, 2, 3012);
+    p += put_header(p, 1, 3009);
+    p = ngx_cpymem(p, "k8s\0\x0a", 5);
+    *p++ = 0;
+    p += put_header(p, 2, 3000);
+    p += put_large(p);
+
+    return p - watch;
+}
+
+
+static void
+large_objects(void)
+{
+    size_t                             len, i, step;
+    u_char                             buf[10000];
+    seen_t                             seen;
+    ngx_int_t                          rc;
+    ngx_http_k8s_metrics_pb_stream_t   s;
+
+    static const size_t  steps[] = { 1, 7, 999, 1000, 1001, 10000 };
+
+    len = large_list(buf);
+
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        s = stream(NGX_HTTP_K8S_METRICS_PB_LIST, &seen);
+        s.large = large;
+
+        rc = NGX_OK;
+
+        for (step = 0; step < len && rc == NGX_OK; step += steps[i]) {
+            rc = feed(&s, buf + step, ngx_min(steps[i], len - step));
+        }
+
+        ok(rc == NGX_OK
+           && is(&seen, "v:rv c: e: k: o:a large: m:meta e: k: o:b "
+                        "large: m:meta ")
+           && s.size <= 1000
+           && ngx_http_k8s_metrics_pb_stream_end(&s) == NGX_OK,
+           "large ones of a list are skipped, %zu bytes at a time", steps[i]);
+
+        ngx_http_k8s_metrics_pb_stream_destroy(&s);
+    }
+
+    s = stream(NGX_HTTP_K8S_METRICS_PB_LIST, &seen);
+    s.large = large;
+    ok(feed(&s, buf, len - 1) == NGX_OK
+       && ngx_http_k8s_metrics_pb_stream_end(&s) == NGX_ERROR,
+       "one that is cut off is no end of a list");
+    ngx_http_k8s_metrics_pb_stream_destroy(&s);
+
+    s = stream(NGX_HTTP_K8S_METRICS_PB_LIST, &seen);
+    s.large = large;
+    seen.refuse = 2;
+    ok(feed(&s, buf, len) == NGX_ERROR
+       && strcmp(s.error, "object was refused") == 0, "one is refused");
+    ngx_http_k8s_metrics_pb_stream_destroy(&s);
+
+    len = large_watch(buf);
+    ngx_memcpy(buf + len, buf, len);
+    len *= 2;
+
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        s = stream(NGX_HTTP_K8S_METRICS_PB_WATCH, &seen);
+        s.large = large;
+
+        rc = NGX_OK;
+
+        for (step = 0; step < len && rc == NGX_OK; step += steps[i]) {
+            rc = feed(&s, buf + step, ngx_min(steps[i], len - step));
+        }
+
+        ok(rc == NGX_OK
+           && is(&seen, "large:DELETED m:meta large:DELETED m:meta "),
+           "large events are skipped, %zu bytes at a time", steps[i]);
+
+        ngx_http_k8s_metrics_pb_stream_destroy(&s);
+    }
+
+    s = stream(NGX_HTTP_K8S_METRICS_PB_WATCH, &seen);
+    s.large = large;
+    ok(feed(&s, (u_char *) "HTTP", 4) == NGX_ERROR
+       && strcmp(s.error, "object is too large") == 0,
+       "what no object is as large as is no event");
+
+    s = stream(NGX_HTTP_K8S_METRICS_PB_WATCH, &seen);
+    s.large = large;
+    ngx_memset(buf, 'x', 2000);
+    ngx_memcpy(buf, "\0\0\x0b\xb8", 4);
+    ok(feed(&s, buf, 2000) == NGX_ERROR
+       && strcmp(s.error, "invalid watch event") == 0,
+       "what is no event is no large one");
+    ngx_http_k8s_metrics_pb_stream_destroy(&s);
+}
+
+
+/* fields of a message that is cut off at each byte */
+
+static void
+cut(void)
+{
+    size_t     n;
+    ngx_int_t  rc;
+    ngx_str_t  message, bytes;
+
+    static const u_char  text[] = "\x08\x96\x01\x0d" "4444\x11" "88888888"
+                                  "\x1a\x03" "abc" "\x22\x04" "name";
+
+    for (n = 0; n < sizeof(text); n++) {
+        message.len = n;
+        message.data = malloc(n ? n : 1);
+        memcpy(message.data, text, n);
+
+        rc = ngx_http_k8s_metrics_pb_cut(&message, 4, &bytes);
+
+        ok((n < 24) ? rc == NGX_DECLINED
+                    : (n < 28) ? rc == NGX_AGAIN && bytes.len == n - 24
+                               : rc == NGX_OK && bytes.len == 4,
+           "cut off at %zu: %d", n, (int) rc);
+
+        free(message.data);
+    }
+
+    message.len = 2;
+    message.data = (u_char *) "\x0b\x0c";
+    ok(ngx_http_k8s_metrics_pb_cut(&message, 4, &bytes) == NGX_ERROR,
+       "a group is no field");
+
+    message.data = (u_char *) "\x00\x01";
+    ok(ngx_http_k8s_metrics_pb_cut(&message, 4, &bytes) == NGX_ERROR,
+       "field 0 is none");
+}
+
+
 static void
 callbacks_refuse(void)
 {
@@ -509,6 +718,8 @@ main(void)
     lists();
     watches();
     bad();
+    large_objects();
+    cut();
     callbacks_refuse();
 
     return done();

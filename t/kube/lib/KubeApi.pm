@@ -105,7 +105,8 @@ sub mode {
     $self->state(sub { $_[0]{modes}{$kind} = [ @modes ] });
 }
 
-# every open watch of a kind: end, cut, half, expire, garbage, bookmark
+# every open watch of a kind: end, cut, half, expire, garbage, bookmark, older
+# (a bookmark of long ago), mute (silent from now on)
 sub cut {
     my ($self, $kind, $how) = @_;
     $self->state(sub { push @{ $_[0]{cut}{$kind} }, $how });
@@ -215,7 +216,8 @@ sub answer {
     my ($mode, $s);
 
     if ($name =~ m{^/metrics}) {
-        return reply($c, 200, "# nothing\n", "Content-Type: text/plain\r\n");
+        return reply($c, 200, $self->metrics($name),
+                     "Content-Type: text/plain\r\n");
     }
 
     $self->state(sub {
@@ -268,6 +270,28 @@ sub answer {
     }
 
     return $self->list($c, $kind, $s, \%q);
+}
+
+# as a kubelet: set(metrics => { PATH => [ [ NS, POD, CORES, BYTES ] ] })
+sub metrics {
+    my ($self, $path) = @_;
+
+    my $pods = ($self->state->{metrics} // {})->{$path} or return "# nothing\n";
+    my $now = time;
+    my $ms = int($now * 1000);
+    my $out = "node_cpu_usage_seconds_total " . ($now - 1e9) . " $ms\n"
+        . "node_memory_working_set_bytes 1000000 $ms\n";
+
+    for (@$pods) {
+        my ($ns, $pod, $cores, $bytes) = @$_;
+        my $l = qq({container="c",namespace="$ns",pod="$pod"});
+
+        $out .= "container_cpu_usage_seconds_total$l "
+            . sprintf('%.6f', $cores * ($now - 1.7e9)) . " $ms\n"
+            . "container_memory_working_set_bytes$l $bytes $ms\n";
+    }
+
+    return $out;
 }
 
 sub reply {
@@ -337,7 +361,17 @@ sub watch {
         my $o = $s->{objects}{$kind} // {};
 
         chunk($c, event($kind, 'ADDED', $o->{$_})) for sort keys %$o;
-        chunk($c, bookmark($kind, $s->{rv}, 1));
+        chunk($c, bookmark($kind, $s->{rv}, 1)) if $s->{stream} ne 'unknown';
+    }
+
+    # each stream ends with this error, behind an event when it is a storm
+
+    if (my $code = ($s->{error} // {})->{$kind}) {
+        chunk($c, event($kind, 'MODIFIED', { name => 'storm', ns => 'a',
+                                             node => 'n1', rv => $s->{rv} }))
+            if $s->{storm};
+        chunk($c, status($code));
+        return syswrite($c, "0\r\n\r\n");
     }
 
     while (1) {
@@ -360,14 +394,14 @@ sub watch {
             }
 
             if ($how eq 'expire') {
-                chunk($c, frame('ERROR', envelope('Status',
-                    field(2, 'Failure') . field(4, 'Expired')
-                    . field(6, 410))));
+                chunk($c, status(410));
                 return syswrite($c, "0\r\n\r\n");
             }
 
             chunk($c, "\xff" x 100) if $how eq 'garbage';
             chunk($c, bookmark($kind, $s->{rv}, 0)) if $how eq 'bookmark';
+            chunk($c, bookmark($kind, 7, 0)) if $how eq 'older';
+            sleep 3600 if $how eq 'mute';
         }
 
         sleep 0.03;
@@ -413,6 +447,12 @@ sub frame {
     return pack('N', length $e) . $e;
 }
 
+sub status {
+    my ($code) = @_;
+    return frame('ERROR', envelope('Status', field(2, 'Failure')
+                                             . field(6, $code + 0)));
+}
+
 sub object {
     my ($kind, $o) = @_;
 
@@ -434,6 +474,10 @@ sub object {
         $meta .= field(11, field(1, sprintf('label-%05d', $_))
                            . field(2, "value-of-it"));
     }
+
+    # one that is larger than any other
+    $meta .= field(12, field(1, 'fat') . field(2, 'x' x $o->{fat}))
+        if $o->{fat};
 
     my $broken = $o->{broken} // '';
 
