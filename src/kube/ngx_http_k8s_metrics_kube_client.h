@@ -38,6 +38,8 @@ typedef struct {
     unsigned         insecure:1;
     ngx_uint_t       naddrs;
     ngx_addr_t      *addrs;
+    ngx_uint_t       more_idle;         /* connections to keep beside the
+                                           usual ones */
 } ngx_http_k8s_metrics_kube_conf_t;
 
 

@@ -62,6 +62,7 @@ ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
 
     ngx_rbtree_init(&s->tree, &s->sentinel, ngx_str_rbtree_insert_value);
     ngx_queue_init(&s->nodes);
+    ngx_http_k8s_metrics_proxy_init(s);
 
     ngx_http_k8s_metrics_files_begin(&conf->credentials.files, cycle->log,
                                      ngx_worker == 0);
@@ -102,6 +103,7 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
     ngx_uint_t  due;
 
     ngx_http_k8s_metrics_scraper_renew(s);
+    ngx_http_k8s_metrics_proxy_next(s);
 
     if (!ngx_http_k8s_metrics_store_complete(s->store)) {
         return;
@@ -154,8 +156,7 @@ ngx_http_k8s_metrics_scraper_stop(ngx_http_k8s_metrics_scraper_t *s)
         parser = s->parsers;
         s->parsers = parser->next;
 
-        ngx_http_k8s_metrics_exposition_destroy(&parser->exposition);
-        ngx_free(parser);
+        ngx_http_k8s_metrics_scrape_free(parser);
     }
 
     s->started = 0;
@@ -349,7 +350,7 @@ ngx_http_k8s_metrics_scraper_drop(ngx_http_k8s_metrics_scraper_t *s,
 static void
 ngx_http_k8s_metrics_scraper_connections(ngx_http_k8s_metrics_scraper_t *s)
 {
-    if (s->warned || s->nnodes <= s->max_idle) {
+    if (s->warned || s->conf->node_proxy || s->nnodes <= s->max_idle) {
         return;
     }
 

@@ -14,6 +14,7 @@
 
 #include "ngx_http_k8s_metrics_scrape.h"
 #include "ngx_http_k8s_metrics_exposition.h"
+#include "ngx_http_k8s_metrics_summary.h"
 
 
 /* kubelets refresh a container's counters every 10 to 15 s */
@@ -40,12 +41,29 @@
 /* the longest reason, with its end */
 #define NGX_HTTP_K8S_METRICS_REASON          160
 
+/* where a kubelet is and what it was asked for, with the end */
+#define NGX_HTTP_K8S_METRICS_WHERE           1152
+
 
 typedef struct ngx_http_k8s_metrics_parser_s  ngx_http_k8s_metrics_parser_t;
+typedef struct ngx_http_k8s_metrics_kubelet_s
+    ngx_http_k8s_metrics_kubelet_t;
+
+/* What a kubelet is asked for, and who reads it; see their parsers' headers. */
+typedef struct {
+    ngx_str_t                                path;  /* empty: the node's own */
+    const char                              *what;  /* for reasons */
+    const char                              *resource;  /* that RBAC knows */
+    void      (*start)(ngx_http_k8s_metrics_parser_t *p, int64_t time);
+    ngx_int_t (*feed)(ngx_http_k8s_metrics_parser_t *p, const u_char *data,
+                      size_t len);
+    ngx_int_t (*end)(ngx_http_k8s_metrics_parser_t *p);
+} ngx_http_k8s_metrics_source_t;
 
 /* A parser that no scrape uses keeps its memory for the next one. */
 struct ngx_http_k8s_metrics_parser_s {
-    ngx_http_k8s_metrics_exposition_t        exposition;
+    ngx_http_k8s_metrics_exposition_t        exposition;    /* the result */
+    ngx_http_k8s_metrics_summary_t           summary;
     size_t                                   received;
     u_char                                   first;     /* no blank */
     ngx_http_k8s_metrics_parser_t           *next;
@@ -67,17 +85,22 @@ struct ngx_http_k8s_metrics_scraper_s {
     uint64_t                                 version;   /* seen of nodes */
     ngx_msec_t                               synced;
     ngx_http_k8s_metrics_parser_t           *parsers;   /* free ones */
+    ngx_queue_t                              waiting;   /* for a place */
+    ngx_queue_t                              failing;   /* those that failed */
+    ngx_uint_t                               placed;
+    ngx_uint_t                               placed_failing;
     ngx_msec_t                               log_since;
     ngx_uint_t                               log_lines;
     ngx_uint_t                               log_dropped;
     unsigned                                 started:1;
     unsigned                                 warned:1;
     unsigned                                 again:1;   /* lacked memory */
+    unsigned                                 placing:1;
 };
 
 
 /* A node that this worker scrapes; heap memory. */
-typedef struct {
+struct ngx_http_k8s_metrics_kubelet_s {
     void                                    *data;
     void                                    *dummy[2];
     ngx_socket_t                             fd;    /* where the debug log
@@ -99,13 +122,22 @@ typedef struct {
 
     ngx_http_k8s_metrics_fetch_t            *fetch;
     ngx_http_k8s_metrics_parser_t           *parser;
+    const ngx_http_k8s_metrics_source_t     *source;    /* asked last */
+    ngx_uint_t                               asked;     /* in this scrape */
+    ngx_msec_t                               absent;    /* when resource was
+                                                           404; 0: it is not */
+    ngx_queue_t                              place;     /* for the proxy */
+    ngx_msec_t                               due;
     ngx_msec_t                               started;
     ngx_msec_t                               logged;
     ngx_msec_t                               limited;   /* logged, too */
     ngx_uint_t                               rounds;
     ngx_uint_t                               failures;  /* in a row */
     ngx_uint_t                               silent;    /* since the log */
-} ngx_http_k8s_metrics_kubelet_t;
+    unsigned                                 waits:1;
+    unsigned                                 placed:1;
+    unsigned                                 placed_failing:1;
+};
 
 
 /* --- one kubelet: its connection (scrape_kubelet.c) -------------------- */
@@ -151,11 +183,47 @@ void ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev);
 
 /* --- one scrape (scrape_run.c) ----------------------------------------- */
 
-/* Begins a scrape; a failure is logged and counted, never returned. */
+/*
+ * Begins a scrape, or lets it wait for its turn; a failure is logged and
+ * counted, never returned.
+ */
 void ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k);
 
-/* Gives a parser that an ended or cancelled scrape had back. */
+/* The same, now; for those whose turn it is. */
+void ngx_http_k8s_metrics_scrape_begin(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* Gives back what an ended, cancelled or waiting scrape had. */
 void ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* Frees a parser that no scrape has. */
+void ngx_http_k8s_metrics_scrape_free(ngx_http_k8s_metrics_parser_t *parser);
+
+
+/* --- through the API server (scrape_proxy.c) --------------------------- */
+
+/* Nobody waits. */
+void ngx_http_k8s_metrics_proxy_init(ngx_http_k8s_metrics_scraper_t *s);
+
+/*
+ * Its scrape is due: it begins now or, when as many are under way as may be,
+ * as soon as those that were due before it have begun.  Nodes whose last
+ * scrape failed have a part of the places only.
+ */
+void ngx_http_k8s_metrics_proxy_enter(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* It waits no more, or its scrape has ended; starts nothing. */
+void ngx_http_k8s_metrics_proxy_leave(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* Begins scrapes that wait while there are places. */
+void ngx_http_k8s_metrics_proxy_next(ngx_http_k8s_metrics_scraper_t *s);
+
+/*
+ * Starts a request for "fc->uri" of the kubelet, else as
+ * ngx_http_k8s_metrics_kube_fetch(): NULL with *reason.
+ */
+ngx_http_k8s_metrics_fetch_t *ngx_http_k8s_metrics_proxy_fetch(
+    ngx_http_k8s_metrics_kubelet_t *k,
+    const ngx_http_k8s_metrics_fetch_conf_t *fc, const char **reason);
 
 
 /* --- why not, in words (scrape_words.c) -------------------------------- */
@@ -164,10 +232,26 @@ void ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k);
  * Of a status other than 200, or of a body without a usable series: a constant
  * or "buf", which holds NGX_HTTP_K8S_METRICS_REASON bytes.
  */
-const char *ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf);
+const char *ngx_http_k8s_metrics_scrape_status(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
+    char *buf);
 const char *ngx_http_k8s_metrics_scrape_unusable(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
     char *buf);
+
+/*
+ * Where it was looked for: a view of "buf", which holds
+ * NGX_HTTP_K8S_METRICS_WHERE bytes.
+ */
+ngx_str_t ngx_http_k8s_metrics_scrape_where(ngx_http_k8s_metrics_kubelet_t *k,
+    u_char *buf);
+
+/*
+ * 1 when the answer is the API server's own, not one of a kubelet behind it:
+ * it is a Status.
+ */
+ngx_uint_t ngx_http_k8s_metrics_scrape_own(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_response_t *res);
 
 
 /* --- failures, counted and logged within bounds (scrape_log.c) --------- */

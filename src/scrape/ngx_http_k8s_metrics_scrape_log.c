@@ -45,7 +45,8 @@ void
 ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
     const char *reason)
 {
-    ngx_str_t                        text;
+    u_char                           buf[NGX_HTTP_K8S_METRICS_WHERE];
+    ngx_str_t                        text, where;
     ngx_http_k8s_metrics_scraper_t  *s;
 
     s = k->scraper;
@@ -64,11 +65,12 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
         return;
     }
 
+    where = ngx_http_k8s_metrics_scrape_where(k, buf);
+
     ngx_log_error(NGX_LOG_ERR, s->log, 0,
-                  "k8s_metrics: node \"%V\" (%V port %d, %V) was not scraped: "
+                  "k8s_metrics: node \"%V\" (%V) was not scraped: "
                   "%s, failures in a row: %ui",
-                  &k->sn.str, &k->address, (int) k->port, &k->path, reason,
-                  k->failures);
+                  &k->sn.str, &where, reason, k->failures);
 
     k->silent = 0;
 }
