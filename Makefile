@@ -151,7 +151,7 @@ unit: deps-test $(UNITS)	## unit tests, with sanitizers where the compiler has t
 $(UNITS): $(DIR)/unit/%: $(DIR)/unit/obj/t/unit/%.o $$(call unit_more,$$*) \
           $(call unit_objs,$(UNIT_BASE))
 	@echo "link $(@F)"
-	@$(CC) $(SANITIZE) -o $@ $^ -lm -lpthread
+	@$(CC) $(SANITIZE) -o $@ $^ -lcjson -lm -lpthread
 
 $(DIR)/unit/obj/%.o: %.c | $(NGINX_H)
 	@mkdir -p $(@D)

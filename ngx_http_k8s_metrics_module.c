@@ -102,6 +102,12 @@ static ngx_command_t  ngx_http_k8s_metrics_commands[] = {
     { ngx_string("k8s_metrics_kubelet_keepalive"),
       MAIN(NGX_CONF_FLAG, ngx_conf_set_flag_slot, scrape.keepalive) },
 
+    { ngx_string("k8s_metrics_kubelet_stats_summary"),
+      MAIN(NGX_CONF_FLAG, ngx_conf_set_flag_slot, scrape.stats_summary) },
+
+    { ngx_string("k8s_metrics_kubelet_node_proxy"),
+      MAIN(NGX_CONF_FLAG, ngx_conf_set_flag_slot, scrape.node_proxy) },
+
     { ngx_string("k8s_metrics_requestheader_client_ca"),
       SRV(NGX_CONF_TAKE1, ngx_http_k8s_metrics_auth_file,
           auth.requestheader_client_ca) },

@@ -218,7 +218,7 @@ ngx_http_k8s_metrics_kube_add(ngx_http_k8s_metrics_kube_client_t *client,
     pc.ssl = conf->credentials.ssl;
     pc.verify = !conf->insecure;
     pc.tls_name = conf->tls_server_name;
-    pc.max_idle = NGX_HTTP_K8S_METRICS_KUBE_MAX_IDLE;
+    pc.max_idle = NGX_HTTP_K8S_METRICS_KUBE_MAX_IDLE + conf->more_idle;
     pc.idle_timeout = NGX_HTTP_K8S_METRICS_KUBE_IDLE_TIMEOUT;
 
     client->peers[n] = ngx_http_k8s_metrics_peer_create(&pc, client->log);

@@ -40,6 +40,8 @@ typedef struct {
     unsigned         named:1;           /* host is no IP address */
     ngx_uint_t       naddrs;            /* 0: not resolved yet */
     ngx_addr_t      *addrs;
+    ngx_uint_t       more_idle;         /* connections to keep beside the
+                                           usual ones */
 } ngx_http_k8s_metrics_kube_conf_t;
 
 

@@ -87,6 +87,7 @@ ngx_http_k8s_metrics_scraper(ngx_cycle_t *cycle,
 
     ngx_rbtree_init(&s->tree, &s->sentinel, ngx_str_rbtree_insert_value);
     ngx_queue_init(&s->nodes);
+    ngx_http_k8s_metrics_proxy_init(s);
 
     ngx_http_k8s_metrics_files_begin(&conf->credentials.files, cycle->log,
                                      ngx_worker == 0);
@@ -127,6 +128,7 @@ ngx_http_k8s_metrics_scraper_tick(ngx_http_k8s_metrics_scraper_t *s)
     ngx_uint_t  due, owners;
 
     ngx_http_k8s_metrics_scraper_renew(s);
+    ngx_http_k8s_metrics_proxy_next(s);
 
     if (!ngx_http_k8s_metrics_store_complete(s->store)) {
         return;
@@ -234,8 +236,7 @@ ngx_http_k8s_metrics_scraper_stop(ngx_http_k8s_metrics_scraper_t *s)
         parser = s->parsers;
         s->parsers = parser->next;
 
-        ngx_http_k8s_metrics_exposition_destroy(&parser->exposition);
-        ngx_free(parser);
+        ngx_http_k8s_metrics_scrape_free(parser);
     }
 
     s->started = 0;
@@ -487,7 +488,11 @@ ngx_http_k8s_metrics_scraper_connections(ngx_http_k8s_metrics_scraper_t *s)
 {
     ngx_uint_t  needed, few, level;
 
-    if (ngx_worker != 0 || !s->conf->keepalive || s->warned) {
+    /* through the API server there are few */
+
+    if (ngx_worker != 0 || !s->conf->keepalive || s->conf->node_proxy
+        || s->warned)
+    {
         return;
     }
 

@@ -16,6 +16,10 @@
 #include "ngx_http_k8s_metrics_resolve.h"
 
 
+/* scrapes at a time through the API server, of one worker */
+#define NGX_HTTP_K8S_METRICS_PROXIED          32
+
+
 /*
  * Scrapes: each node that this worker owns, in a phase of its own within the
  * resolution, at /metrics/resource of its kubelet, into the store.
@@ -37,6 +41,8 @@ typedef struct {
     ngx_flag_t       completely_insecure;
     ngx_flag_t       cadence;           /* learn when samples move */
     ngx_flag_t       keepalive;         /* default on */
+    ngx_flag_t       stats_summary;     /* where /metrics/resource is 404 */
+    ngx_flag_t       node_proxy;        /* through the API server */
     ngx_str_t        node_selector;     /* validated label selector */
     ngx_flag_t       any_path;          /* outside /metrics, too */
 
@@ -44,6 +50,7 @@ typedef struct {
     ngx_http_k8s_metrics_credentials_t
                      credentials;       /* ssl: NULL with plain HTTP */
     unsigned         verify:1;
+    unsigned         port_set:1;        /* the port is not the default */
 } ngx_http_k8s_metrics_scrape_conf_t;
 
 

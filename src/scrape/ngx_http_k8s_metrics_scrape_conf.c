@@ -17,6 +17,9 @@ static ngx_int_t ngx_http_k8s_metrics_scrape_times(ngx_conf_t *cf,
     ngx_http_k8s_metrics_scrape_conf_t *conf);
 static ngx_int_t ngx_http_k8s_metrics_scrape_exclusions(ngx_conf_t *cf,
     ngx_http_k8s_metrics_scrape_conf_t *conf);
+static ngx_int_t ngx_http_k8s_metrics_scrape_proxy(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf,
+    ngx_http_k8s_metrics_kube_conf_t *kube);
 static ngx_int_t ngx_http_k8s_metrics_scrape_tls(ngx_conf_t *cf,
     ngx_http_k8s_metrics_scrape_conf_t *conf,
     ngx_http_k8s_metrics_kube_conf_t *kube);
@@ -49,6 +52,8 @@ ngx_http_k8s_metrics_scrape_conf_init(ngx_http_k8s_metrics_scrape_conf_t *conf)
     conf->cadence = NGX_CONF_UNSET;
     conf->any_path = NGX_CONF_UNSET;
     conf->keepalive = NGX_CONF_UNSET;
+    conf->stats_summary = NGX_CONF_UNSET;
+    conf->node_proxy = NGX_CONF_UNSET;
 }
 
 
@@ -119,7 +124,8 @@ ngx_http_k8s_metrics_scrape_conf_check(ngx_conf_t *cf,
     ngx_http_k8s_metrics_selector_t  selector;
 
     if (ngx_http_k8s_metrics_scrape_times(cf, conf) != NGX_OK
-        || ngx_http_k8s_metrics_scrape_exclusions(cf, conf) != NGX_OK)
+        || ngx_http_k8s_metrics_scrape_exclusions(cf, conf) != NGX_OK
+        || ngx_http_k8s_metrics_scrape_proxy(cf, conf, kube) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -154,6 +160,7 @@ ngx_http_k8s_metrics_scrape_times(ngx_conf_t *cf,
     ngx_http_k8s_metrics_scrape_conf_t *conf)
 {
     ngx_conf_init_msec_value(conf->resolution, 15000);
+    conf->port_set = (conf->kubelet_port != NGX_CONF_UNSET_UINT);
     ngx_conf_init_uint_value(conf->kubelet_port, 10250);
     ngx_conf_init_value(conf->use_node_status_port, 0);
     ngx_conf_init_value(conf->cadence, 1);
@@ -230,6 +237,59 @@ ngx_http_k8s_metrics_scrape_exclusions(ngx_conf_t *cf,
                       "\"k8s_metrics_kubelet_%s\" exclude each other", other);
         return NGX_ERROR;
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The API server speaks to kubelets then, as it is configured to.  Plain HTTP
+ * without a credential is another wish; what only has no effect is no error.
+ */
+
+static ngx_int_t
+ngx_http_k8s_metrics_scrape_proxy(ngx_conf_t *cf,
+    ngx_http_k8s_metrics_scrape_conf_t *conf,
+    ngx_http_k8s_metrics_kube_conf_t *kube)
+{
+    ngx_uint_t  i;
+
+    struct {
+        const char  *name;
+        ngx_uint_t   set;
+    } idle[] = {
+        { "certificate_authority", conf->certificate_authority.data != NULL },
+        { "insecure_tls", (ngx_uint_t) conf->insecure_tls },
+        { "client_certificate", conf->client_certificate.data != NULL },
+        { "client_key", conf->client_key.data != NULL },
+        { "preferred_address_types", conf->address_types != NULL }
+    };
+
+    ngx_conf_init_value(conf->stats_summary, 0);
+    ngx_conf_init_value(conf->node_proxy, 0);
+
+    if (!conf->node_proxy) {
+        return NGX_OK;
+    }
+
+    if (conf->completely_insecure) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"k8s_metrics_kubelet_completely_insecure on\" and "
+                      "\"k8s_metrics_kubelet_node_proxy on\" exclude each "
+                      "other");
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
+        if (idle[i].set) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"k8s_metrics_kubelet_%s\" has no effect with "
+                          "\"k8s_metrics_kubelet_node_proxy on\"",
+                          idle[i].name);
+        }
+    }
+
+    kube->more_idle = NGX_HTTP_K8S_METRICS_PROXIED;
 
     return NGX_OK;
 }

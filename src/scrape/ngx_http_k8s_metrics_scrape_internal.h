@@ -17,6 +17,7 @@
 #include "ngx_http_k8s_metrics_exposition.h"
 #include "ngx_http_k8s_metrics_store_stats.h"
 #include "ngx_http_k8s_metrics_limit.h"
+#include "ngx_http_k8s_metrics_summary.h"
 
 
 /* kubelets refresh a container's counters every 10 to 15 s */
@@ -62,8 +63,24 @@
 /* the longest reason, with its end */
 #define NGX_HTTP_K8S_METRICS_REASON          256
 
+/* where a kubelet is and what it was asked for, with the end */
+#define NGX_HTTP_K8S_METRICS_WHERE           1152
+
 
 typedef struct ngx_http_k8s_metrics_parser_s  ngx_http_k8s_metrics_parser_t;
+typedef struct ngx_http_k8s_metrics_kubelet_s
+    ngx_http_k8s_metrics_kubelet_t;
+
+/* What a kubelet is asked for, and who reads it; see their parsers' headers. */
+typedef struct {
+    ngx_str_t                                path;  /* empty: the node's own */
+    const char                              *what;  /* for reasons */
+    const char                              *resource;  /* that RBAC knows */
+    void      (*start)(ngx_http_k8s_metrics_parser_t *p, int64_t time);
+    ngx_int_t (*feed)(ngx_http_k8s_metrics_parser_t *p, const u_char *data,
+                      size_t len);
+    ngx_int_t (*end)(ngx_http_k8s_metrics_parser_t *p);
+} ngx_http_k8s_metrics_source_t;
 
 /* Where a kubelet is that has a name for an address (scrape_name.c). */
 typedef struct ngx_http_k8s_metrics_kubelet_name_s
@@ -71,7 +88,8 @@ typedef struct ngx_http_k8s_metrics_kubelet_name_s
 
 /* A parser that no scrape uses keeps its memory for the next one. */
 struct ngx_http_k8s_metrics_parser_s {
-    ngx_http_k8s_metrics_exposition_t        exposition;
+    ngx_http_k8s_metrics_exposition_t        exposition;    /* the result */
+    ngx_http_k8s_metrics_summary_t           summary;
     size_t                                   received;
     u_char                                   first;     /* no blank */
     ngx_http_k8s_metrics_parser_t           *next;
@@ -100,6 +118,10 @@ struct ngx_http_k8s_metrics_scraper_s {
     ngx_msec_t                               moved;     /* nodes, the last
                                                            time */
     ngx_http_k8s_metrics_parser_t           *parsers;   /* free ones */
+    ngx_queue_t                              waiting;   /* for a place */
+    ngx_queue_t                              failing;   /* those that failed */
+    ngx_uint_t                               placed;
+    ngx_uint_t                               placed_failing;
     ngx_msec_t                               log_since;
     ngx_uint_t                               log_lines;
     ngx_uint_t                               log_dropped;
@@ -107,11 +129,12 @@ struct ngx_http_k8s_metrics_scraper_s {
     unsigned                                 told:1;    /* of connections */
     unsigned                                 warned:1;
     unsigned                                 again:1;   /* lacked memory */
+    unsigned                                 placing:1;
 };
 
 
 /* A node that this worker scrapes; heap memory. */
-typedef struct {
+struct ngx_http_k8s_metrics_kubelet_s {
     void                                    *data;
     void                                    *dummy[2];
     ngx_socket_t                             fd;    /* where the debug log
@@ -135,6 +158,12 @@ typedef struct {
 
     ngx_http_k8s_metrics_fetch_t            *fetch;
     ngx_http_k8s_metrics_parser_t           *parser;
+    const ngx_http_k8s_metrics_source_t     *source;    /* asked last */
+    ngx_uint_t                               asked;     /* in this scrape */
+    ngx_msec_t                               absent;    /* when resource was
+                                                           404; 0: it is not */
+    ngx_queue_t                              place;     /* for the proxy */
+    ngx_msec_t                               queued;    /* since when */
     ngx_msec_t                               started;   /* last scrape */
     int64_t                                  wall;      /* the same, ms since
                                                            1970 */
@@ -148,6 +177,8 @@ typedef struct {
                                                            due, 0: none */
     ngx_msec_t                               fresh_last;
     ngx_uint_t                               tries;     /* out of turn */
+    ngx_msec_t                               slack;     /* of a window, after
+                                                           the last scrape */
     ngx_http_k8s_metrics_cadence_t           cadence;
     uint64_t                                 clock;     /* at that time, us */
     ngx_msec_t                               logged;
@@ -160,7 +191,10 @@ typedef struct {
                                                            turn */
     unsigned                                 close:1;   /* the one before was
                                                            a moment ago */
-} ngx_http_k8s_metrics_kubelet_t;
+    unsigned                                 waits:1;
+    unsigned                                 placed:1;
+    unsigned                                 placed_failing:1;
+};
 
 
 /* --- one kubelet: its connection (scrape_kubelet.c) -------------------- */
@@ -248,6 +282,9 @@ void ngx_http_k8s_metrics_kubelet_first(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_msec_t delay);
 void ngx_http_k8s_metrics_kubelet_next(ngx_http_k8s_metrics_kubelet_t *k);
 
+/* Its scrape starts now: in turn, or k->early. */
+void ngx_http_k8s_metrics_kubelet_starts(ngx_http_k8s_metrics_kubelet_t *k);
+
 /* A pod was seen to run on it at "seen" (mono): out of turn when it can have
  * a rate. */
 void ngx_http_k8s_metrics_kubelet_fresh(ngx_http_k8s_metrics_kubelet_t *k,
@@ -266,14 +303,79 @@ void ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev);
 
 /* --- one scrape (scrape_run.c) ----------------------------------------- */
 
-/* Begins a scrape; a failure is logged and counted, never returned. */
+/*
+ * Begins a scrape, or lets it wait for its turn; a failure is logged and
+ * counted, never returned.
+ */
 void ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* The same, now; for those whose turn it is. */
+void ngx_http_k8s_metrics_scrape_start(ngx_http_k8s_metrics_kubelet_t *k);
 
 /* The same, when it is known where the kubelet is. */
 void ngx_http_k8s_metrics_scrape_begin(ngx_http_k8s_metrics_kubelet_t *k);
 
-/* Gives a parser that an ended or cancelled scrape had back. */
+/* Gives back what an ended, cancelled or waiting scrape had. */
 void ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k);
+
+
+/* --- what a kubelet is asked for (scrape_source.c) ---------------------- */
+
+/* the annotation's path, too; and /stats/summary */
+#define NGX_HTTP_K8S_METRICS_SOURCE_RESOURCE  0
+#define NGX_HTTP_K8S_METRICS_SOURCE_STATS     1
+
+/* That of the two; k->source is it from now on. */
+void ngx_http_k8s_metrics_scrape_source(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_uint_t source);
+
+/* The one that the kubelet is known to have. */
+ngx_uint_t ngx_http_k8s_metrics_scrape_usual(
+    ngx_http_k8s_metrics_kubelet_t *k);
+
+/*
+ * What was asked for is not there: remembers, and says in *source what to ask
+ * for instead.  NGX_OK, or NGX_DECLINED: there is nothing else, or no time.
+ */
+ngx_int_t ngx_http_k8s_metrics_scrape_other(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_uint_t *source);
+
+/* A parser for k->parser, unless it has one; NGX_ERROR without memory. */
+ngx_int_t ngx_http_k8s_metrics_scrape_parser(
+    ngx_http_k8s_metrics_kubelet_t *k);
+
+/* Takes it back. */
+void ngx_http_k8s_metrics_scrape_unparser(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* Frees a parser that no scrape has. */
+void ngx_http_k8s_metrics_scrape_free(ngx_http_k8s_metrics_parser_t *parser);
+
+
+/* --- through the API server (scrape_proxy.c) --------------------------- */
+
+/* Nobody waits. */
+void ngx_http_k8s_metrics_proxy_init(ngx_http_k8s_metrics_scraper_t *s);
+
+/*
+ * Its scrape is due: it begins now or, when as many are under way as may be,
+ * as soon as those that were due before it have begun.  Nodes whose last
+ * scrape failed have a part of the places only.
+ */
+void ngx_http_k8s_metrics_proxy_enter(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* It waits no more, or its scrape has ended; starts nothing. */
+void ngx_http_k8s_metrics_proxy_leave(ngx_http_k8s_metrics_kubelet_t *k);
+
+/* Begins scrapes that wait while there are places. */
+void ngx_http_k8s_metrics_proxy_next(ngx_http_k8s_metrics_scraper_t *s);
+
+/*
+ * Starts a request for "fc->uri" of the kubelet, else as
+ * ngx_http_k8s_metrics_kube_fetch(): NULL with *reason.
+ */
+ngx_http_k8s_metrics_fetch_t *ngx_http_k8s_metrics_proxy_fetch(
+    ngx_http_k8s_metrics_kubelet_t *k,
+    const ngx_http_k8s_metrics_fetch_conf_t *fc, const char **reason);
 
 
 /* --- why not, in words (scrape_words.c) -------------------------------- */
@@ -289,10 +391,26 @@ const char *ngx_http_k8s_metrics_scrape_unanswered(
  * Of a status other than 200, or of a body without a usable series: a constant
  * or "buf", which holds NGX_HTTP_K8S_METRICS_REASON bytes.
  */
-const char *ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf);
+const char *ngx_http_k8s_metrics_scrape_status(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
+    char *buf);
 const char *ngx_http_k8s_metrics_scrape_unusable(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
     char *buf);
+
+/*
+ * Where it was looked for: a view of "buf", which holds
+ * NGX_HTTP_K8S_METRICS_WHERE bytes.
+ */
+ngx_str_t ngx_http_k8s_metrics_scrape_where(ngx_http_k8s_metrics_kubelet_t *k,
+    u_char *buf);
+
+/*
+ * 1 when the answer is the API server's own, not one of a kubelet behind it:
+ * it is a Status.
+ */
+ngx_uint_t ngx_http_k8s_metrics_scrape_own(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_response_t *res);
 
 
 /* --- what operators see of it (scrape_stats.c) -------------------------- */

@@ -74,6 +74,10 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
     k->ref = target->ref;
     k->ready = target->node.ready;
 
+    /* it may be another version of itself */
+
+    k->absent = 0;
+
     (void) ngx_cpystrn((u_char *) k->unusable, (u_char *) "no memory",
                        sizeof(k->unusable));
 
@@ -84,6 +88,10 @@ ngx_http_k8s_metrics_kubelet_update(ngx_http_k8s_metrics_kubelet_t *k,
         && ngx_http_k8s_metrics_kubelet_copy(&k->path, path, s->log) != NGX_OK)
     {
         return NGX_ERROR;
+    }
+
+    if (s->conf->node_proxy) {
+        goto done;
     }
 
     port = (in_port_t) s->conf->kubelet_port;
@@ -203,6 +211,9 @@ ngx_http_k8s_metrics_kubelet_destroy(ngx_http_k8s_metrics_kubelet_t *k)
 
     if (k->peer) {
         ngx_http_k8s_metrics_peer_destroy(k->peer);
+
+    } else if (k->fetch) {
+        ngx_http_k8s_metrics_fetch_cancel(k->fetch);
     }
 
     ngx_http_k8s_metrics_scrape_release(k);

@@ -47,7 +47,8 @@ void
 ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_http_k8s_metrics_result_e result, const char *reason)
 {
-    ngx_str_t                        text;
+    u_char                           buf[NGX_HTTP_K8S_METRICS_WHERE];
+    ngx_str_t                        text, where;
     ngx_uint_t                       level;
     ngx_http_k8s_metrics_request_t   request;
     ngx_http_k8s_metrics_scraper_t  *s;
@@ -73,15 +74,16 @@ ngx_http_k8s_metrics_scrape_failed(ngx_http_k8s_metrics_kubelet_t *k,
         return;
     }
 
+    where = ngx_http_k8s_metrics_scrape_where(k, buf);
+
     /* of one that is not ready nothing else is expected */
 
     level = k->ready ? NGX_LOG_ERR : NGX_LOG_INFO;
 
     ngx_log_error(level, s->log, 0,
-                  "k8s_metrics: node \"%V\" (%V port %d, %V) was not scraped: "
+                  "k8s_metrics: node \"%V\" (%V) was not scraped: "
                   "%s, failures in a row: %ui",
-                  &k->sn.str, &k->address, (int) k->port, &k->path, reason,
-                  k->failures);
+                  &k->sn.str, &where, reason, k->failures);
 
     k->silent = 0;
 }

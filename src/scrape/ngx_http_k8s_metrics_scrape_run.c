@@ -12,19 +12,29 @@
 
 
 #define NGX_HTTP_K8S_METRICS_SCRAPE_OK       200
+#define NGX_HTTP_K8S_METRICS_SCRAPE_ABSENT   404
 
 
-static ngx_int_t ngx_http_k8s_metrics_scrape_parser(
-    ngx_http_k8s_metrics_kubelet_t *k);
+static void ngx_http_k8s_metrics_scrape_ask(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_uint_t source);
+static void ngx_http_k8s_metrics_scrape_direct(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_fetch_conf_t *fc);
 static ngx_int_t ngx_http_k8s_metrics_scrape_header(void *data,
     ngx_http_k8s_metrics_response_t *res);
 static ngx_int_t ngx_http_k8s_metrics_scrape_body(void *data, u_char *p,
     size_t len);
 static void ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_response_t *res);
+static void ngx_http_k8s_metrics_scrape_lost(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_result_e result, const char *reason);
+static void ngx_http_k8s_metrics_scrape_good(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_scrape_t *scrape);
 static const char *ngx_http_k8s_metrics_scrape_result(
     ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res,
     ngx_http_k8s_metrics_scrape_t *scrape, char *buf,
+    ngx_http_k8s_metrics_result_e *result);
+static const char *ngx_http_k8s_metrics_scrape_store(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_scrape_t *scrape,
     ngx_http_k8s_metrics_result_e *result);
 static int64_t ngx_http_k8s_metrics_scrape_stamp(
     const ngx_http_k8s_metrics_scrape_t *scrape);
@@ -42,23 +52,39 @@ static const ngx_http_k8s_metrics_fetch_handlers_t
 void
 ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 {
-    struct timeval  tv;
-
     /* another worker's by now: the next tick gives it up */
 
     if (!ngx_http_k8s_metrics_store_owns(k->scraper->store, k->hash)) {
         return;
     }
 
+    if (k->scraper->conf->node_proxy) {
+        ngx_http_k8s_metrics_proxy_enter(k);
+        return;
+    }
+
+    ngx_http_k8s_metrics_kubelet_starts(k);
+    ngx_http_k8s_metrics_scrape_start(k);
+}
+
+
+void
+ngx_http_k8s_metrics_scrape_start(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    struct timeval  tv;
+
     ngx_gettimeofday(&tv);
 
     k->started = ngx_current_msec;
     k->wall = (int64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
+    k->asked = 0;
 
     ngx_http_k8s_metrics_scrape_begins(k);
     ngx_http_k8s_metrics_store_scrape_started(k->scraper->store, k->started);
 
-    if (ngx_http_k8s_metrics_kubelet_locate(k) == NGX_OK) {
+    if (k->scraper->conf->node_proxy
+        || ngx_http_k8s_metrics_kubelet_locate(k) == NGX_OK)
+    {
         ngx_http_k8s_metrics_scrape_begin(k);
     }
 }
@@ -67,24 +93,33 @@ ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 void
 ngx_http_k8s_metrics_scrape_begin(ngx_http_k8s_metrics_kubelet_t *k)
 {
-    struct timeval                      tv;
-    ngx_msec_t                          spent;
-    ngx_http_k8s_metrics_scraper_t     *s;
-    ngx_http_k8s_metrics_fetch_conf_t   fc;
-
-    s = k->scraper;
-
-    ngx_gettimeofday(&tv);
-
-    if (k->peer == NULL) {
-        ngx_http_k8s_metrics_scrape_failed(k,
+    if (k->peer == NULL && !k->scraper->conf->node_proxy) {
+        ngx_http_k8s_metrics_scrape_lost(k,
                                        NGX_HTTP_K8S_METRICS_RESULT_NO_ADDRESS,
                                        k->unusable);
         return;
     }
 
+    ngx_http_k8s_metrics_scrape_ask(k, ngx_http_k8s_metrics_scrape_usual(k));
+}
+
+
+static void
+ngx_http_k8s_metrics_scrape_ask(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_uint_t source)
+{
+    ngx_msec_t                          spent;
+    const char                         *reason;
+    struct timeval                      tv;
+    ngx_http_k8s_metrics_scraper_t     *s;
+    ngx_http_k8s_metrics_fetch_conf_t   fc;
+
+    s = k->scraper;
+
+    ngx_http_k8s_metrics_scrape_source(k, source);
+
     if (ngx_http_k8s_metrics_scrape_parser(k) != NGX_OK) {
-        ngx_http_k8s_metrics_scrape_failed(k,
+        ngx_http_k8s_metrics_scrape_lost(k,
                                        NGX_HTTP_K8S_METRICS_RESULT_NO_MEMORY,
                                        "no memory");
         return;
@@ -93,42 +128,66 @@ ngx_http_k8s_metrics_scrape_begin(ngx_http_k8s_metrics_kubelet_t *k)
     k->parser->received = 0;
     k->parser->first = '\0';
 
-    ngx_http_k8s_metrics_exposition_start(&k->parser->exposition,
-                                          (int64_t) tv.tv_sec * 1000000000
-                                          + (int64_t) tv.tv_usec * 1000);
+    ngx_gettimeofday(&tv);
+
+    k->source->start(k->parser, (int64_t) tv.tv_sec * 1000000000
+                                + (int64_t) tv.tv_usec * 1000);
 
     ngx_memzero(&fc, sizeof(ngx_http_k8s_metrics_fetch_conf_t));
 
     ngx_str_set(&fc.method, "GET");
-    ngx_str_set(&fc.headers, "Accept: */*\r\n"
-                             "User-Agent: ngx_http_k8s_metrics\r\n");
 
-    fc.uri = k->path;
+    fc.uri = k->source->path.len ? k->source->path : k->path;
 
-    /* what was spent on a name, and at its other addresses, counts */
+    /* what was spent on a name, and on other answers, counts */
 
     spent = ngx_min(ngx_current_msec - k->started,
                     s->conf->request_timeout - 1);
 
     fc.deadline = s->conf->request_timeout - spent;
     fc.read_timeout = fc.deadline;
-    fc.connect_timeout = ngx_http_k8s_metrics_kubelet_patience(k, fc.deadline);
+    fc.connect_timeout = fc.deadline;
     fc.max_body = NGX_HTTP_K8S_METRICS_MAX_BODY;
     fc.handlers = &ngx_http_k8s_metrics_scrape_handlers;
     fc.data = k;
 
-    if (!s->conf->completely_insecure) {
-        fc.token = ngx_http_k8s_metrics_kube_token(s->client);
-    }
+    if (s->conf->node_proxy) {
+        ngx_str_set(&fc.headers, "Accept: */*\r\n");
 
-    k->fetch = ngx_http_k8s_metrics_fetch_start(k->peer, &fc, s->log);
+        k->fetch = ngx_http_k8s_metrics_proxy_fetch(k, &fc, &reason);
+
+    } else {
+        ngx_http_k8s_metrics_scrape_direct(k, &fc);
+        reason = "no request could be started";
+    }
 
     if (k->fetch == NULL) {
-        ngx_http_k8s_metrics_scrape_release(k);
-        ngx_http_k8s_metrics_scrape_failed(k,
+        ngx_http_k8s_metrics_scrape_lost(k,
                                        NGX_HTTP_K8S_METRICS_RESULT_INTERNAL,
-                                       "no request could be started");
+                                       reason);
     }
+}
+
+
+static void
+ngx_http_k8s_metrics_scrape_direct(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_fetch_conf_t *fc)
+{
+    ngx_http_k8s_metrics_scraper_t  *s;
+
+    s = k->scraper;
+
+    ngx_str_set(&fc->headers, "Accept: */*\r\n"
+                              "User-Agent: ngx_http_k8s_metrics\r\n");
+
+    fc->connect_timeout = ngx_http_k8s_metrics_kubelet_patience(k,
+                                                                fc->deadline);
+
+    if (!s->conf->completely_insecure) {
+        fc->token = ngx_http_k8s_metrics_kube_token(s->client);
+    }
+
+    k->fetch = ngx_http_k8s_metrics_fetch_start(k->peer, fc, s->log);
 }
 
 
@@ -137,49 +196,8 @@ ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k)
 {
     k->fetch = NULL;
 
-    if (k->parser) {
-
-        /* what one node needed once is not kept for all of them */
-
-        if (ngx_http_k8s_metrics_exposition_size(&k->parser->exposition)
-            > NGX_HTTP_K8S_METRICS_MAX_KEPT)
-        {
-            ngx_http_k8s_metrics_exposition_destroy(&k->parser->exposition);
-        }
-
-        k->parser->next = k->scraper->parsers;
-        k->scraper->parsers = k->parser;
-        k->parser = NULL;
-    }
-}
-
-
-static ngx_int_t
-ngx_http_k8s_metrics_scrape_parser(ngx_http_k8s_metrics_kubelet_t *k)
-{
-    ngx_http_k8s_metrics_parser_t   *parser;
-    ngx_http_k8s_metrics_scraper_t  *s;
-
-    s = k->scraper;
-
-    if (s->parsers) {
-        k->parser = s->parsers;
-        s->parsers = k->parser->next;
-
-        return NGX_OK;
-    }
-
-    parser = ngx_calloc(sizeof(ngx_http_k8s_metrics_parser_t), s->log);
-    if (parser == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_k8s_metrics_exposition_init(&parser->exposition, s->log,
-                                         NGX_HTTP_K8S_METRICS_MAX_CONTAINERS,
-                                         NGX_HTTP_K8S_METRICS_MAX_NAMES);
-    k->parser = parser;
-
-    return NGX_OK;
+    ngx_http_k8s_metrics_scrape_unparser(k);
+    ngx_http_k8s_metrics_proxy_leave(k);
 }
 
 
@@ -209,7 +227,7 @@ ngx_http_k8s_metrics_scrape_body(void *data, u_char *p, size_t len)
         }
     }
 
-    return ngx_http_k8s_metrics_exposition_feed(&parser->exposition, p, len);
+    return k->source->feed(parser, p, len);
 }
 
 
@@ -219,21 +237,36 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
 {
     ngx_http_k8s_metrics_kubelet_t *k = data;
 
-    char                           buf[NGX_HTTP_K8S_METRICS_REASON];
-    const char                    *reason;
-    ngx_http_k8s_metrics_scrape_t  scrape;
-    ngx_http_k8s_metrics_result_e  result;
+    char                             buf[NGX_HTTP_K8S_METRICS_REASON];
+    ngx_uint_t                       source;
+    const char                      *reason;
+    ngx_http_k8s_metrics_scrape_t    scrape;
+    ngx_http_k8s_metrics_result_e    result;
+    ngx_http_k8s_metrics_scraper_t  *s;
+
+    s = k->scraper;
 
     ngx_memzero(&scrape, sizeof(ngx_http_k8s_metrics_scrape_t));
 
     result = ngx_http_k8s_metrics_scrape_code(res);
 
+    if (res->status == NGX_HTTP_K8S_METRICS_SCRAPE_ABSENT
+        && !ngx_http_k8s_metrics_scrape_own(k, res)
+        && ngx_http_k8s_metrics_scrape_other(k, &source) == NGX_OK)
+    {
+        k->fetch = NULL;
+        ngx_http_k8s_metrics_scrape_ask(k, source);
+        return;
+    }
+
     if (res->status && res->status != NGX_HTTP_K8S_METRICS_SCRAPE_OK) {
-        reason = ngx_http_k8s_metrics_scrape_status(res->status, buf);
+        reason = ngx_http_k8s_metrics_scrape_status(k, res, buf);
 
     } else if (rc != NGX_OK) {
 
-        if (ngx_http_k8s_metrics_kubelet_elsewhere(k, res) == NGX_OK) {
+        if (!s->conf->node_proxy
+            && ngx_http_k8s_metrics_kubelet_elsewhere(k, res) == NGX_OK)
+        {
             return;
         }
 
@@ -247,10 +280,30 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     ngx_http_k8s_metrics_scrape_connected(k, res);
 
     if (reason) {
-        ngx_http_k8s_metrics_scrape_release(k);
-        ngx_http_k8s_metrics_scrape_failed(k, result, reason);
-        return;
+        ngx_http_k8s_metrics_scrape_lost(k, result, reason);
+
+    } else {
+        ngx_http_k8s_metrics_scrape_good(k, &scrape);
     }
+
+    ngx_http_k8s_metrics_proxy_next(s);
+}
+
+
+static void
+ngx_http_k8s_metrics_scrape_lost(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_result_e result, const char *reason)
+{
+    ngx_http_k8s_metrics_scrape_release(k);
+    ngx_http_k8s_metrics_scrape_failed(k, result, reason);
+}
+
+
+static void
+ngx_http_k8s_metrics_scrape_good(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_scrape_t *scrape)
+{
+    int64_t  stamp;
 
     ngx_http_k8s_metrics_scrape_counted(k, NGX_HTTP_K8S_METRICS_RESULT_OK);
 
@@ -265,10 +318,12 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
     k->failures = 0;
     k->silent = 0;
 
-    ngx_http_k8s_metrics_kubelet_stored(k, &scrape,
-                                  ngx_http_k8s_metrics_scrape_stamp(&scrape));
+    /* of the parser's memory */
+
+    stamp = ngx_http_k8s_metrics_scrape_stamp(scrape);
 
     ngx_http_k8s_metrics_scrape_release(k);
+    ngx_http_k8s_metrics_kubelet_stored(k, scrape, stamp);
 }
 
 
@@ -280,20 +335,24 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_http_k8s_metrics_scrape_t *scrape, char *buf,
     ngx_http_k8s_metrics_result_e *result)
 {
-    ngx_int_t                          rc;
-    ngx_http_k8s_metrics_request_t     request;
-    ngx_http_k8s_metrics_scraper_t    *s;
-    ngx_http_k8s_metrics_exposition_t *e;
+    ngx_int_t                           rc;
+    ngx_http_k8s_metrics_exposition_t  *e;
 
-    s = k->scraper;
     e = &k->parser->exposition;
 
-    if (ngx_http_k8s_metrics_exposition_end(e) != NGX_OK) {
+    rc = k->source->end(k->parser);
+
+    if (rc == NGX_ERROR) {
         *result = NGX_HTTP_K8S_METRICS_RESULT_NO_MEMORY;
         return "no memory";
     }
 
     ngx_http_k8s_metrics_scrape_dropped(k);
+
+    if (rc == NGX_DECLINED) {
+        *result = NGX_HTTP_K8S_METRICS_RESULT_NO_SERIES;
+        return ngx_http_k8s_metrics_scrape_unusable(k, res, buf);
+    }
 
     if (e->scrape_error) {
         *result = NGX_HTTP_K8S_METRICS_RESULT_SCRAPE_ERROR;
@@ -308,6 +367,25 @@ ngx_http_k8s_metrics_scrape_result(ngx_http_k8s_metrics_kubelet_t *k,
     if (e->dropped.limit) {
         ngx_http_k8s_metrics_scrape_limited(k);
     }
+
+    return ngx_http_k8s_metrics_scrape_store(k, scrape, result);
+}
+
+
+/* The same of what the store says. */
+
+static const char *
+ngx_http_k8s_metrics_scrape_store(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_scrape_t *scrape,
+    ngx_http_k8s_metrics_result_e *result)
+{
+    ngx_int_t                           rc;
+    ngx_http_k8s_metrics_request_t      request;
+    ngx_http_k8s_metrics_scraper_t     *s;
+    ngx_http_k8s_metrics_exposition_t  *e;
+
+    s = k->scraper;
+    e = &k->parser->exposition;
 
     scrape->node = k->ref;
     scrape->scraped = k->started;

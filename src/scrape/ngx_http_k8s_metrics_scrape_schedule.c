@@ -200,22 +200,12 @@ ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev)
 
     /* a scrape cannot outlive its resolution: the time-out is below it */
 
-    if (k->fetch) {
+    if (k->fetch || k->waits) {
         ngx_http_k8s_metrics_kubelet_next(k);
         return;
     }
 
-    /* in turn a timer may be late, and the next one less so */
-
-    k->close = k->started
-               && now - k->started < NGX_HTTP_K8S_METRICS_MIN_WINDOW
-                                     - (k->early ? 0
-                                        : NGX_HTTP_K8S_METRICS_LATE);
     k->early = ngx_http_k8s_metrics_before(now, k->regular);
-
-    if (!k->early) {
-        k->full = now;
-    }
 
     ngx_http_k8s_metrics_scrape_run(k);
 
@@ -225,6 +215,31 @@ ngx_http_k8s_metrics_kubelet_timer(ngx_event_t *ev)
     }
 
     ngx_http_k8s_metrics_kubelet_next(k);
+}
+
+
+void
+ngx_http_k8s_metrics_kubelet_starts(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    k->close = k->started
+               && ngx_current_msec - k->started
+                  < NGX_HTTP_K8S_METRICS_MIN_WINDOW - k->slack;
+
+    if (k->early) {
+        k->slack = 0;
+        return;
+    }
+
+    /* in turn a timer may be late, and the next one less so */
+
+    k->slack = NGX_HTTP_K8S_METRICS_LATE;
+    k->full = ngx_current_msec;
+
+    /* it had to wait: the next one was armed when this one was due */
+
+    if (k->timer.timer_set) {
+        ngx_http_k8s_metrics_kubelet_next(k);
+    }
 }
 
 

@@ -11,6 +11,8 @@
 #include "ngx_http_k8s_metrics_scrape_internal.h"
 
 
+static const char *ngx_http_k8s_metrics_scrape_proxied(
+    ngx_http_k8s_metrics_kubelet_t *k, ngx_http_k8s_metrics_response_t *res);
 static u_char *ngx_http_k8s_metrics_scrape_type(u_char *p, ngx_str_t *type);
 
 
@@ -96,10 +98,22 @@ ngx_http_k8s_metrics_scrape_unanswered(ngx_http_k8s_metrics_response_t *res,
 
 
 const char *
-ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf)
+ngx_http_k8s_metrics_scrape_status(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_response_t *res, char *buf)
 {
     u_char      *last;
+    ngx_uint_t   status;
     const char  *what;
+
+    if (k->scraper->conf->node_proxy) {
+        what = ngx_http_k8s_metrics_scrape_proxied(k, res);
+
+        if (what) {
+            return what;
+        }
+    }
+
+    status = res->status;
 
     switch (status) {
 
@@ -110,12 +124,19 @@ ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf)
                "--authentication-token-webhook)";
 
     case 403:
-        return "403 Forbidden: the ClusterRole lacks nodes/metrics, or the "
-               "ClusterRoleBinding is another ServiceAccount's";
+        last = ngx_snprintf((u_char *) buf, NGX_HTTP_K8S_METRICS_REASON - 1,
+                            "403 Forbidden: the ClusterRole lacks %s, or the "
+                            "ClusterRoleBinding is another ServiceAccount's",
+                            k->source->resource);
+        *last = '\0';
+
+        return buf;
 
     case 404:
-        return "404 Not Found: no metrics at that path (a kubelet before "
-               "1.14, or another server at that port)";
+        return k->scraper->conf->stats_summary
+               ? "404 Not Found: no metrics at that path, nor a /stats/summary"
+               : "404 Not Found: no metrics at that path (a kubelet before "
+                 "1.14, or another server at that port)";
 
     default:
         break;
@@ -133,6 +154,97 @@ ngx_http_k8s_metrics_scrape_status(ngx_uint_t status, char *buf)
 }
 
 
+/* NULL: as if the kubelet had answered us. */
+
+static const char *
+ngx_http_k8s_metrics_scrape_proxied(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_response_t *res)
+{
+    ngx_uint_t  own;
+
+    own = ngx_http_k8s_metrics_scrape_own(k, res);
+
+    switch (res->status) {
+
+    case 400:
+        return own ? "400 Bad Request: the API server does not proxy to that "
+                     "node's address" : NULL;
+
+    case 401:
+        return own ? "401 Unauthorized: the API server does not take our token"
+                   : "401 Unauthorized: the kubelet does not know the API "
+                     "server";
+
+    case 403:
+        return own ? "403 Forbidden: the ClusterRole lacks nodes/proxy"
+                   : "403 Forbidden: the kubelet does not allow it to the API "
+                     "server";
+
+    case 404:
+        return own ? "404 Not Found: the API server knows no such node" : NULL;
+
+    case 429:
+        return "429 Too Many Requests: the API server is busy";
+
+    case 502:
+    case 503:
+    case 504:
+        return (res->status == 502)
+               ? "502 Bad Gateway: the API server could not reach the kubelet"
+               : (res->status == 503)
+                 ? "503 Service Unavailable: the API server could not reach "
+                   "the kubelet"
+                 : "504 Gateway Timeout: the API server could not reach the "
+                   "kubelet";
+
+    default:
+        return NULL;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_k8s_metrics_scrape_own(ngx_http_k8s_metrics_kubelet_t *k,
+    ngx_http_k8s_metrics_response_t *res)
+{
+    return k->scraper->conf->node_proxy
+           && res->content_type.len >= 16
+           && ngx_strncasecmp(res->content_type.data,
+                              (u_char *) "application/json", 16)
+              == 0;
+}
+
+
+ngx_str_t
+ngx_http_k8s_metrics_scrape_where(ngx_http_k8s_metrics_kubelet_t *k,
+    u_char *buf)
+{
+    u_char     *p, *last;
+    ngx_str_t   where, *path;
+
+    last = buf + NGX_HTTP_K8S_METRICS_WHERE;
+
+    if (k->scraper->conf->node_proxy) {
+        p = ngx_cpymem(buf, "through the API server",
+                       sizeof("through the API server") - 1);
+
+    } else {
+        p = ngx_slprintf(buf, last, "%V port %d", &k->address, (int) k->port);
+    }
+
+    path = &k->path;
+
+    if (k->source && k->source->path.len) {
+        path = (ngx_str_t *) &k->source->path;
+    }
+
+    where.data = buf;
+    where.len = ngx_slprintf(p, last, ", %V", path) - buf;
+
+    return where;
+}
+
+
 /* What was sent instead, without a byte of it. */
 
 const char *
@@ -146,12 +258,14 @@ ngx_http_k8s_metrics_scrape_unusable(ngx_http_k8s_metrics_kubelet_t *k,
 
     what = (first == '\0') ? "it is empty"
            : (first == '<') ? "it looks like HTML"
+           : (first == '{' && k->source->path.len)
+             ? "JSON without them, or cut"
            : (first == '{' || first == '[') ? "it looks like JSON"
            : (first >= 0x7f) ? "it is no text" : "it is some other text";
 
     p = ngx_snprintf((u_char *) buf, NGX_HTTP_K8S_METRICS_REASON - 1,
-                     "the answer has no usable series: %uz bytes, ",
-                     k->parser->received);
+                     "the answer has no usable %s: %uz bytes, ",
+                     k->source->what, k->parser->received);
 
     p = ngx_http_k8s_metrics_scrape_type(p, &res->content_type);
 

@@ -77,6 +77,8 @@ ngx_rbtree_delete(ngx_rbtree_t *t, ngx_rbtree_node_t *node)
 void
 ngx_http_k8s_metrics_scrape_run(ngx_http_k8s_metrics_kubelet_t *k)
 {
+    ngx_http_k8s_metrics_kubelet_starts(k);
+
     k->started = ngx_current_msec;
     k->wall = EPOCH + (int64_t) ngx_current_msec;
     asked++;

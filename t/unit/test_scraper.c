@@ -220,7 +220,25 @@ ngx_http_k8s_metrics_scrape_release(ngx_http_k8s_metrics_kubelet_t *k)
 
 
 void
-ngx_http_k8s_metrics_exposition_destroy(ngx_http_k8s_metrics_exposition_t *e)
+ngx_http_k8s_metrics_scrape_free(ngx_http_k8s_metrics_parser_t *parser)
+{
+}
+
+
+void
+ngx_http_k8s_metrics_fetch_cancel(ngx_http_k8s_metrics_fetch_t *fetch)
+{
+}
+
+
+void
+ngx_http_k8s_metrics_proxy_init(ngx_http_k8s_metrics_scraper_t *s)
+{
+}
+
+
+void
+ngx_http_k8s_metrics_proxy_next(ngx_http_k8s_metrics_scraper_t *s)
 {
 }
 
