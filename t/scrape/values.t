@@ -147,6 +147,9 @@ sub untrue_nodes {
     return @wrong;
 }
 
+# ready is who has one of them
+wait_for(5, sub { !untrue_nodes() });
+
 is_deeply([ untrue_nodes() ], [], 'nodes are as they are');
 is(usage(pod('ns-03', 'app-00002-003')), 'c0 24 25, c1 25 26',
    'and the containers of a pod');
