@@ -173,7 +173,7 @@ for my $path ('/stats/summary', '/metrics/../pods', '/metrics/a b',
 {
     $t->control('/node', { name => 'node-00003', path => $path });
     ok(wait_for(10, sub {
-        return $t->log(qr/"node-00003" is no plain path under \/metrics/);
+        return $t->log(qr/resource-metrics-path of node "node-00003" .*: ignored/);
     }), 'a path that is none is refused: ' . ($path =~ s/\n/\\n/r));
 
     # the next one has to log it again
