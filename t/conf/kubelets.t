@@ -596,3 +596,58 @@ qr/k8s_metrics_kubelet_certificate_authority.*no valid PEM certificate/
 --- must_die
 --- error_log
 "k8s_metrics_kubelet_client_certificate"
+
+
+
+=== node_proxy beside completely_insecure
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_completely_insecure on;
+    k8s_metrics_kubelet_node_proxy on;
+--- must_die
+--- error_log
+"k8s_metrics_kubelet_completely_insecure on" and "k8s_metrics_kubelet_node_proxy on" exclude each other
+
+
+
+=== node_proxy off beside completely_insecure
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_completely_insecure on;
+    k8s_metrics_kubelet_node_proxy off;
+--- config
+    location / { empty_gif; }
+--- request
+GET /
+
+
+
+=== node_proxy: what has no effect is said
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_insecure_tls on;
+    k8s_metrics_kubelet_preferred_address_types InternalIP;
+    k8s_metrics_kubelet_node_proxy on;
+--- config
+    location / { empty_gif; }
+--- request
+GET /
+--- grep_error_log eval
+qr/"k8s_metrics_kubelet_\w+" has no effect with "k8s_metrics_kubelet_node_proxy on"/
+--- grep_error_log_out
+"k8s_metrics_kubelet_insecure_tls" has no effect with "k8s_metrics_kubelet_node_proxy on"
+"k8s_metrics_kubelet_preferred_address_types" has no effect with "k8s_metrics_kubelet_node_proxy on"
+
+
+
+=== node_proxy and stats_summary: nothing to say
+--- http_config
+    $TEST_NGINX_K8S_BASE
+    k8s_metrics_kubelet_stats_summary on;
+    k8s_metrics_kubelet_node_proxy on;
+--- config
+    location / { empty_gif; }
+--- request
+GET /
+--- no_error_log
+[warn]

@@ -124,6 +124,9 @@ func parseTarget(path string) (t target) {
 		return t
 	}
 	f := strings.Split(path[len("/api/v1/"):], "/")
+	if len(f) >= 3 && f[0] == "nodes" && f[2] == "proxy" {
+		return target{name: f[1], part: "proxy"}
+	}
 	if len(f) >= 3 && f[0] == "namespaces" && (f[2] == "pods" || f[2] == "configmaps") {
 		t.namespace = f[1]
 		f = f[2:]
@@ -166,6 +169,8 @@ func (a *apiServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		a.accessReview(rw, r)
 	case t.part == "tokenreviews":
 		a.tokenReview(rw, r)
+	case t.part == "proxy":
+		a.proxy(rw, r, t.name)
 	case t.kind != "" && r.Method != http.MethodGet:
 		status(rw, r, 405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 	case t.kind != "" && t.name != "":

@@ -52,6 +52,9 @@ type stats struct {
 	Names       map[string]int64 `json:"names"`      // handshakes by the name that was sent
 	Hosts       map[string]int64 `json:"hosts"`      // requests to kubelets by their Host
 	Authorized  int64            `json:"authorized"` // with an Authorization header
+	Proxied     int64            `json:"proxied"`    // requests to kubelets through the API server
+	ProxiedNow  int64            `json:"proxiedNow"`
+	ProxiedMax  int64            `json:"proxiedMax"` // at a time
 }
 
 // requestLine is a request as the API server saw it.
@@ -66,7 +69,7 @@ type requestLine struct {
 var nodeFaults = map[string]bool{"": true, "refuse": true, "hang": true, "401": true, "403": true,
 	"500": true, "html": true, "half": true, "garbage": true, "huge": true, "redirect": true,
 	"drip": true, "reset": true, "badchunk": true, "wrongname": true, "expired": true,
-	"otherca": true, "scrape_error": true, "flood": true, "status": true, "empty": true}
+	"otherca": true, "noresource": true, "nostats": true, "403stats": true, "badstats": true, "scrape_error": true, "flood": true, "status": true, "empty": true}
 
 var certFaults = map[string]bool{"wrongname": true, "expired": true, "otherca": true}
 

@@ -272,17 +272,26 @@ func (k *kubelets) answer(c net.Conn, raw *net.TCPConn, n *kubelet, q request) b
 	if done, keep := k.refuse(c, raw, n, fault); done {
 		return keep
 	}
-	if q.path != "/metrics/resource" && (path == "" || q.path != path) {
+	stats := q.path == statsPath
+	if noPath(fault, stats) || !stats && q.path != "/metrics/resource" && (path == "" || q.path != path) {
 		return send(c, plain("404 Not Found", "404 page not found\n", ""))
+	}
+	if stats && fault == "403stats" {
+		return send(c, plain("403 Forbidden", "Forbidden (user=metrics-server, verb=get, resource=nodes, subresource(s)=[stats])", ""))
 	}
 
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
-	b.body = k.body(b.body[:0], n, fault, now)
-	if told != nil {
-		return told.send(c, b.body)
+	if stats {
+		b.body = k.summary(b.body[:0], n, fault, now)
+		b.out = append(b.out[:0], head200JSON...)
+	} else {
+		b.body = k.body(b.body[:0], n, fault, now)
+		if told != nil {
+			return told.send(c, b.body)
+		}
+		b.out = append(b.out[:0], head200...)
 	}
-	b.out = append(b.out[:0], head200...)
 	if bodyFaults[fault] {
 		return spoil(c, b, fault)
 	}

@@ -180,6 +180,7 @@ func (c *control) stats(_ []byte, r *http.Request) (interface{}, error) {
 		watches := c.f.stats.WatchesOf
 		c.f.stats = newStats()
 		c.f.stats.Connections, c.f.stats.WatchesOpen, c.f.stats.WatchesOf = s.Connections, s.WatchesOpen, watches
+		c.f.stats.ProxiedNow = s.ProxiedNow
 		c.f.requests, c.f.reviews = nil, nil
 	}
 	return s, nil
