@@ -333,6 +333,9 @@ void ngx_http_k8s_metrics_scrape_source(ngx_http_k8s_metrics_kubelet_t *k,
 ngx_uint_t ngx_http_k8s_metrics_scrape_usual(
     ngx_http_k8s_metrics_kubelet_t *k);
 
+/* What was asked for is there: remembers. */
+void ngx_http_k8s_metrics_scrape_present(ngx_http_k8s_metrics_kubelet_t *k);
+
 /*
  * What was asked for is not there: remembers, and says in *source what to ask
  * for instead.  NGX_OK, or NGX_DECLINED: there is nothing else, or no time.

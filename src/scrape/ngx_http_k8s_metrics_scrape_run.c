@@ -259,10 +259,8 @@ ngx_http_k8s_metrics_scrape_done(void *data, ngx_int_t rc,
         return;
     }
 
-    if (res->status == NGX_HTTP_K8S_METRICS_SCRAPE_OK
-        && (k->asked & (1 << NGX_HTTP_K8S_METRICS_STATS)) == 0)
-    {
-        k->absent = 0;
+    if (res->status == NGX_HTTP_K8S_METRICS_SCRAPE_OK) {
+        ngx_http_k8s_metrics_scrape_present(k);
     }
 
     if (res->status && res->status != NGX_HTTP_K8S_METRICS_SCRAPE_OK) {

@@ -67,6 +67,15 @@ ngx_http_k8s_metrics_scrape_usual(ngx_http_k8s_metrics_kubelet_t *k)
 }
 
 
+void
+ngx_http_k8s_metrics_scrape_present(ngx_http_k8s_metrics_kubelet_t *k)
+{
+    if ((k->asked & (1 << NGX_HTTP_K8S_METRICS_SOURCE_STATS)) == 0) {
+        k->absent = 0;
+    }
+}
+
+
 ngx_int_t
 ngx_http_k8s_metrics_scrape_other(ngx_http_k8s_metrics_kubelet_t *k,
     ngx_uint_t *source)

@@ -92,7 +92,7 @@ $t->start_nginx;
 ok(wait_for(30, sub { $t->log(qr/node-00001.*not scraped/) }),
    'without the directive it is not scraped');
 like($t->log(qr/node-00001.*not scraped/),
-     qr{port \d+, /metrics/resource\).*404 Not Found: no metrics at that path,},
+     qr{port \d+, /metrics/resource\).*404 Not Found: no metrics at that path.*,},
      'the log says why');
 ok(wait_for(30, sub { served(0) }), 'others are');
 ok(!stats()->{paths}{$stats}, 'no summary is asked for');
@@ -117,7 +117,7 @@ ok(wait_for(30, sub { served(1) }), 'it is served')
 is(compare(1), '4 pods', 'what it is');
 is(compare(5), '4 pods', 'beside one with /metrics/resource');
 
-for my $case ([ 2, qr{port \d+, \S+\).*404 Not Found: no metrics at that path, nor a /stats/summary} ],
+for my $case ([ 2, qr{port \d+, \S+\).*404 Not Found: no metrics at that path.*, nor a /stats/summary} ],
               [ 3, qr{\Q, $stats)\E.*403 Forbidden: the ClusterRole lacks nodes/stats} ],
               [ 4, qr{\Q, $stats)\E.*no usable samples: \d+ bytes, Content-Type application/json, JSON without them, or cut} ])
 {
