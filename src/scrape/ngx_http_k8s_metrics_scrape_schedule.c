@@ -267,7 +267,7 @@ ngx_http_k8s_metrics_kubelet_stored(ngx_http_k8s_metrics_kubelet_t *k,
     const ngx_http_k8s_metrics_scrape_t *scrape, int64_t stamp)
 {
     int64_t     probe;
-    ngx_msec_t  at, soon;
+    ngx_msec_t  at, soon, wait;
 
     if (k->early && scrape->nkept == 0) {
         k->full = k->started;
@@ -277,12 +277,6 @@ ngx_http_k8s_metrics_kubelet_stored(ngx_http_k8s_metrics_kubelet_t *k,
                                          stamp / 1000000);
 
     soon = k->started + NGX_HTTP_K8S_METRICS_EARLY_GAP;
-    at = 0;
-
-    if (scrape->wait) {
-        at = k->started + (ngx_msec_t) (scrape->wait / 1000000)
-             + NGX_HTTP_K8S_METRICS_MARGIN;
-    }
 
     /* of those between the first and the last it is not known when */
 
@@ -293,29 +287,38 @@ ngx_http_k8s_metrics_kubelet_stored(ngx_http_k8s_metrics_kubelet_t *k,
                      ? soon : k->fresh_last;
     }
 
-    /* one scrape for both, where they are close */
-
-    if (k->fresh
-        && (at == 0
-            || ngx_http_k8s_metrics_before(k->fresh
-                                           + NGX_HTTP_K8S_METRICS_LATE, at)))
-    {
-        at = k->fresh;
-    }
-
-    if (scrape->nstuck && k->tries < NGX_HTTP_K8S_METRICS_EARLY_TRIES) {
-        k->tries++;
-        at = soon;
-    }
+    at = k->fresh;
 
     if (scrape->nstuck == 0) {
         k->tries = 0;
+
+    } else if (k->tries < NGX_HTTP_K8S_METRICS_EARLY_TRIES) {
+        k->tries++;
+        at = soon;
     }
 
     /* of two in a row out of turn */
 
     if (at && k->early && ngx_http_k8s_metrics_before(at, soon)) {
         at = soon;
+    }
+
+    if (scrape->wait) {
+
+        /* the sample was taken after the start, and before now */
+
+        wait = ngx_max((ngx_msec_t) (scrape->wait / 1000000),
+                       NGX_HTTP_K8S_METRICS_LATE);
+        wait += ngx_current_msec + NGX_HTTP_K8S_METRICS_MARGIN;
+
+        /* one scrape for both, where they are close */
+
+        if (at == 0
+            || ngx_http_k8s_metrics_before(wait,
+                                           at + NGX_HTTP_K8S_METRICS_LATE))
+        {
+            at = wait;
+        }
     }
 
     k->due = at;

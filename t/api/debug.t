@@ -189,7 +189,7 @@ reason('?pod=x/fresh', 'served', qr/^it is served$/);
 
 set(0, fault => '403');
 reason('?node=' . node(0), 'too_old',
-       qr/began \d+ s ago, and samples are served for 20 s \(k8s_metrics_sample_max_age\); the last attempt failed .* 403/, 60);
+       qr/began [\d.]+ s ago, and samples are served for 20 s \(k8s_metrics_sample_max_age\); the last attempt failed .* 403/, 60);
 reason('?pod=x/fresh', 'too_old', qr/last good scrape of its node began/);
 
 set(0, fault => '');

@@ -30,7 +30,7 @@ is 'discovery answers' "$(code /apis/metrics.k8s.io/v1beta1)" 200
 
 control /api '{"fault": ""}'
 ok 'ready when it is up' await 60 eval '[ "$(code /readyz)" = 200 ]'
-is 'all nodes are there' "$(items nodes)" 5
+ok 'all nodes are there' await 3 has_items nodes 5
 
 # each of these, then a new pod has to be seen
 p=0

@@ -288,9 +288,20 @@ sub start_nginx {
 sub ready {
     my ($self, $limit) = @_;
 
-    return wait_for($limit // 60, sub {
+    my $ready = wait_for($limit // 60, sub {
         return $self->get(path => '/readyz')->{body} eq 'ok';
     });
+
+    # that says the first of them; those with a fault are not waited for long
+
+    my $all = @{ $self->control('/truth?kind=nodes') };
+
+    wait_for(3, sub {
+        my $r = $self->get(path => '/apis/metrics.k8s.io/v1beta1/nodes');
+        return (() = $r->{body} =~ /"timestamp"/g) >= $all;
+    }) if $ready;
+
+    return $ready;
 }
 
 # nodes, pods and the cluster's settings are read; nothing needs to be scraped
