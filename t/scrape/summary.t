@@ -74,6 +74,10 @@ sub compare {
             or return "no $p->{name}";
         my %is = map { $_->{name} => $_ } @{ $pod->{containers} };
 
+        return JSON::PP::encode_json($pod)
+            if keys %is != @{ $p->{containers} };
+
+
         push @wrong, map { wrong("$p->{name} $_->{name}", $is{$_->{name}}, $_) }
             @{ $p->{containers} };
         $pods++;

@@ -1,4 +1,4 @@
-/* unit: src/scrape/ngx_*_scrape_run.c src/scrape/ngx_*_scrape_proxy.c src/scrape/ngx_*_scrape_words.c src/scrape/ngx_*_summary*.c src/scrape/ngx_*_exposition*.c */
+/* unit: src/scrape/ngx_*scrape_[prw]*.c src/scrape/ngx_*_[es][xu]*.c */
 
 /*
  * Copyright (C) the ngx_http_k8s_metrics_module authors
