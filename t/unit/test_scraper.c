@@ -1,4 +1,4 @@
-/* unit: src/scrape/ngx_*_metrics_scrape.c src/scrape/ngx_*_kubelet.c */
+/* unit: src/scrape/ngx_*_metrics_scrape.c src/scrape/ngx_*_scrape_[aks]*.c */
 
 /*
  * Copyright (C) the ngx_http_k8s_metrics_module authors
