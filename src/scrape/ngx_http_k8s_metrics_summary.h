@@ -31,7 +31,9 @@
  * cuts out the node and one pod after another; cJSON reads each, and it is
  * forgotten: nothing of the whole body is kept.  Numbers are read from their
  * digits, exactly; one that is no integer of 64 bits is dropped and counted.
- * A time that is null or not there is the default one.
+ * A time that is null or not there is the default one.  A kubelet's times are
+ * whole seconds here: a start seems to go back when a kubelet loses its
+ * exposition, and the store refuses one rate of each container.
  *
  * Memory is bounded: what the exposition's maxima allow, and one piece of
  * NGX_HTTP_K8S_METRICS_SUMMARY_PIECE bytes with its tree, which is freed

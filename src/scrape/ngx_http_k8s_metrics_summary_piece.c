@@ -17,14 +17,24 @@
 #define NGX_HTTP_K8S_METRICS_SUMMARY_NAME    255
 
 
+/* What the table takes for the labels of a container: its names in a row. */
+typedef struct {
+    ngx_http_k8s_metrics_exposition_labels_t   labels;
+    size_t                                     len;
+    u_char     buf[3 * NGX_HTTP_K8S_METRICS_SUMMARY_NAME];
+} ngx_http_k8s_metrics_summary_names_t;
+
+
 static void ngx_http_k8s_metrics_summary_node(
     ngx_http_k8s_metrics_summary_t *s, cJSON *node);
 static ngx_int_t ngx_http_k8s_metrics_summary_pod(
     ngx_http_k8s_metrics_summary_t *s, cJSON *pod);
 static ngx_int_t ngx_http_k8s_metrics_summary_container(
-    ngx_http_k8s_metrics_summary_t *s, cJSON *pod, cJSON *container);
-static ngx_uint_t ngx_http_k8s_metrics_summary_name(u_char *buf,
-    size_t *len, cJSON *object, const char *key, ngx_str_t *name);
+    ngx_http_k8s_metrics_exposition_t *e,
+    ngx_http_k8s_metrics_summary_names_t *names, cJSON *container);
+static ngx_uint_t ngx_http_k8s_metrics_summary_name(
+    ngx_http_k8s_metrics_summary_names_t *names, cJSON *object,
+    const char *key, ngx_str_t *name);
 static void ngx_http_k8s_metrics_summary_usage(
     ngx_http_k8s_metrics_exposition_t *e, cJSON *of, uint64_t *cpu,
     uint64_t *memory, int64_t *time, ngx_uint_t *have);
@@ -89,10 +99,13 @@ ngx_http_k8s_metrics_summary_node(ngx_http_k8s_metrics_summary_t *s,
 }
 
 
+/* The pod's names are looked for once, however many containers there are. */
+
 static ngx_int_t
 ngx_http_k8s_metrics_summary_pod(ngx_http_k8s_metrics_summary_t *s, cJSON *pod)
 {
-    cJSON  *containers, *container;
+    cJSON                                  *ref, *containers, *container;
+    ngx_http_k8s_metrics_summary_names_t    names;
 
     containers = cJSON_GetObjectItemCaseSensitive(pod, "containers");
 
@@ -100,9 +113,25 @@ ngx_http_k8s_metrics_summary_pod(ngx_http_k8s_metrics_summary_t *s, cJSON *pod)
         return NGX_OK;
     }
 
+    ref = cJSON_GetObjectItemCaseSensitive(pod, "podRef");
+
+    names.len = 0;
+    ngx_memzero(&names.labels,
+                sizeof(ngx_http_k8s_metrics_exposition_labels_t));
+
+    if (!ngx_http_k8s_metrics_summary_name(&names, ref, "namespace",
+                                           &names.labels.ns)
+        || !ngx_http_k8s_metrics_summary_name(&names, ref, "name",
+                                              &names.labels.pod))
+    {
+        s->exposition->dropped.unnamed++;
+        return NGX_OK;
+    }
+
     cJSON_ArrayForEach(container, containers) {
 
-        if (ngx_http_k8s_metrics_summary_container(s, pod, container)
+        if (ngx_http_k8s_metrics_summary_container(s->exposition, &names,
+                                                   container)
             == NGX_ERROR)
         {
             return NGX_ERROR;
@@ -116,43 +145,33 @@ ngx_http_k8s_metrics_summary_pod(ngx_http_k8s_metrics_summary_t *s, cJSON *pod)
 /* NGX_OK; NGX_DECLINED when it was dropped (counted); NGX_ERROR. */
 
 static ngx_int_t
-ngx_http_k8s_metrics_summary_container(ngx_http_k8s_metrics_summary_t *s,
-    cJSON *pod, cJSON *container)
+ngx_http_k8s_metrics_summary_container(ngx_http_k8s_metrics_exposition_t *e,
+    ngx_http_k8s_metrics_summary_names_t *names, cJSON *container)
 {
-    cJSON                                      *ref;
-    size_t                                      len;
-    u_char               buf[3 * NGX_HTTP_K8S_METRICS_SUMMARY_NAME];
-    int64_t                                     start;
-    uint32_t                                    entry;
-    ngx_int_t                                   rc;
-    ngx_str_t                                   raw;
-    ngx_uint_t                                  have;
-    ngx_http_k8s_metrics_exposition_t          *e;
-    ngx_http_k8s_metrics_exposition_entry_t    *n;
-    ngx_http_k8s_metrics_exposition_labels_t    labels;
+    size_t                                     len;
+    int64_t                                    start;
+    uint32_t                                   entry;
+    ngx_int_t                                  rc;
+    ngx_str_t                                  raw;
+    ngx_uint_t                                 have;
+    ngx_http_k8s_metrics_exposition_entry_t   *n;
 
-    e = s->exposition;
-    ref = cJSON_GetObjectItemCaseSensitive(pod, "podRef");
+    len = names->len;
 
-    ngx_memzero(&labels, sizeof(ngx_http_k8s_metrics_exposition_labels_t));
-    len = 0;
-
-    if (!ngx_http_k8s_metrics_summary_name(buf, &len, ref, "namespace",
-                                           &labels.ns)
-        || !ngx_http_k8s_metrics_summary_name(buf, &len, ref, "name",
-                                              &labels.pod)
-        || !ngx_http_k8s_metrics_summary_name(buf, &len, container, "name",
-                                              &labels.container))
+    if (!ngx_http_k8s_metrics_summary_name(names, container, "name",
+                                           &names->labels.container))
     {
         e->dropped.unnamed++;
         return NGX_DECLINED;
     }
 
-    raw.data = buf;
-    raw.len = len;
+    raw.data = names->buf;
+    raw.len = names->len;
 
-    rc = ngx_http_k8s_metrics_exposition_entry(e, &raw, &labels, &entry);
+    names->len = len;
 
+    rc = ngx_http_k8s_metrics_exposition_entry(e, &raw, &names->labels,
+                                               &entry);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -174,11 +193,11 @@ ngx_http_k8s_metrics_summary_container(ngx_http_k8s_metrics_summary_t *s,
 }
 
 
-/* Appends a name to "buf" and makes a view of it; 0 when there is none. */
+/* Appends a name to "names" and makes a view of it; 0 when there is none. */
 
 static ngx_uint_t
-ngx_http_k8s_metrics_summary_name(u_char *buf, size_t *len, cJSON *object,
-    const char *key, ngx_str_t *name)
+ngx_http_k8s_metrics_summary_name(ngx_http_k8s_metrics_summary_names_t *names,
+    cJSON *object, const char *key, ngx_str_t *name)
 {
     cJSON  *item;
 
@@ -190,7 +209,7 @@ ngx_http_k8s_metrics_summary_name(u_char *buf, size_t *len, cJSON *object,
         return 0;
     }
 
-    name->data = buf + *len;
+    name->data = names->buf + names->len;
     name->len = ngx_strlen(item->valuestring);
 
     if (name->len == 0 || name->len > NGX_HTTP_K8S_METRICS_SUMMARY_NAME) {
@@ -198,7 +217,7 @@ ngx_http_k8s_metrics_summary_name(u_char *buf, size_t *len, cJSON *object,
     }
 
     ngx_memcpy(name->data, item->valuestring, name->len);
-    *len += name->len;
+    names->len += name->len;
 
     return 1;
 }

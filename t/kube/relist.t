@@ -127,7 +127,7 @@ cmp_ok($lists[-1] - $lists[-2], '>', 2.9, 'later each time');
 is($t->logged(qr/\[error\].*410/), 0, 'which is no error');
 $api->set(error => {}, storm => 0);
 $api->change(pods => ADDED => { ns => 'a', name => 'p2', node => 'n1' });
-ok($t->becomes(pods => 'a/p2', 'known', 15), 'it ends');
+ok($t->becomes(pods => 'a/p2', 'known', 45), 'it ends');
 
 
 is($t->stop('QUIT'), 0, 'exits');

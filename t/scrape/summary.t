@@ -74,6 +74,10 @@ sub compare {
             or return "no $p->{name}";
         my %is = map { $_->{name} => $_ } @{ $pod->{containers} };
 
+        return JSON::PP::encode_json($pod)
+            if keys %is != @{ $p->{containers} };
+
+
         push @wrong, map { wrong("$p->{name} $_->{name}", $is{$_->{name}}, $_) }
             @{ $p->{containers} };
         $pods++;
@@ -158,7 +162,12 @@ while (time < $until) {
 }
 
 is($gone, 0, 'one that loses /metrics/resource is served all the time');
-is(compare(0), '4 pods', 'what it is');
+
+# a start was rounded in the other text: the first rate of a container across
+# both is refused where it seems to have gone back
+
+ok(wait_for(15, sub { compare(0) eq '4 pods' }), 'what it is')
+    or diag compare(0);
 is($t->log(qr/node-00000.*not scraped/), '', 'no scrape of it failed');
 
 # all are upgraded: they become unready meanwhile
@@ -178,7 +187,9 @@ ok(wait_for(30, sub {
            >= $before->{'/metrics/resource'} + 8;
 }), 'more than a round');
 is(stats()->{paths}{$stats}, $before->{$stats}, 'all at /metrics/resource');
-is(compare($_), '4 pods', "node $_: what it is") for 1 .. 4;
+ok(wait_for(15, sub { compare($_) eq '4 pods' }), "node $_: what it is")
+    or diag compare($_)
+    for 1 .. 4;
 
 is($t->stop('QUIT'), 0, 'exits');
 is(join('', $t->alerts), '', 'no alert');

@@ -665,6 +665,48 @@ noise(ngx_http_k8s_metrics_summary_t *s)
 }
 
 
+/* a pod of as many members and containers as fit: no member is sought often */
+
+static void
+hostile(ngx_http_k8s_metrics_summary_t *s)
+{
+    char             *text, *p;
+    size_t            i;
+    struct timespec   t0, t1;
+
+    text = malloc(1024 * 1024);
+    p = text + sprintf(text, "{\"pods\":[{");
+
+    for (i = 0; i < 20000; i++) {
+        p += sprintf(p, "\"\":[],");
+    }
+
+    p += sprintf(p, "\"podRef\":{\"name\":\"p\",\"namespace\":\"n\"},"
+                 "\"containers\":[{}");
+
+    for (i = 0; i < 40000; i++) {
+        p += sprintf(p, ",{}");
+    }
+
+    (void) sprintf(p, "]}]}");
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t0);
+
+    ngx_http_k8s_metrics_summary_start(s, DEFAULT);
+    (void) feed(s, text, strlen(text));
+    ok(gives(s, "", "0 0 0 0 40001 0 0 0 1"), "a pod of 40,001 containers");
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t1);
+
+    i = (t1.tv_sec - t0.tv_sec) * 1000 + t1.tv_nsec / 1000000
+        - t0.tv_nsec / 1000000;
+
+    ok(i < 1000, "in %lu ms", (u_long) i);
+
+    free(text);
+}
+
+
 static void
 bench(ngx_http_k8s_metrics_summary_t *s)
 {
@@ -726,6 +768,7 @@ main(int argc, char **argv)
     not_whole(&s);
     bounds(&s);
     noise(&s);
+    hostile(&s);
 
     /* nothing of what was before it */
 

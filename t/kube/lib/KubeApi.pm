@@ -15,6 +15,9 @@ use POSIX qw(:sys_wait_h);
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(time sleep);
 
+# servers that run, and whose they are
+my %running;
+
 
 my %kinds = (nodes => 'Node', pods => 'Pod', configmaps => 'ConfigMap');
 
@@ -164,6 +167,7 @@ sub start {
 
     close $listen;
     $self->{pid} = $pid;
+    $running{$pid} = $$;
 
     return $self;
 }
@@ -176,6 +180,18 @@ sub stop {
     # the group is this server's own: it and its connections
     kill 'KILL', -$pid, $pid;
     waitpid($pid, 0);
+    delete $running{$pid};
+}
+
+# an object that a named sub knows is destroyed too late, or in pieces
+
+END {
+    local $?;
+
+    for my $pid (grep { $running{$_} == $$ } keys %running) {
+        kill 'KILL', -$pid, $pid;
+        waitpid($pid, 0);
+    }
 }
 
 sub serve {
