@@ -169,15 +169,20 @@ ok(wait_for(60, sub {
 }), @hang . ' nodes hang');
 
 my $before = stats();
-sleep 21;
+sleep 31;
 my $after = stats();
 
-my @slow = grep {
-    my $grew = $after->{perNode}{node($_)} - $before->{perNode}{node($_)};
-    $grew < 2 || $grew > 3;
-} @good;
+# three rounds, one less where this machine was late for one; node 7 is asked
+# for its summary
 
-is("@slow", '', 'the others are scraped in each round');
+my %grew = map {
+    $_ => $after->{perNode}{node($_)} - $before->{perNode}{node($_)}
+} @good;
+my @slow = grep { $grew{$_} < 2 || $grew{$_} > 4 } @good;
+
+is("@slow", '', 'the others are scraped in each round')
+    or diag join(' ', map { "$_:$grew{$_}" } @slow), "\n",
+            map { $t->log(qr/"node-0000$_"/) } @slow;
 
 # those that were given up count until the API server has seen it
 cmp_ok(stats()->{proxiedMax}, '<=', 40, 'not too many at a time');
