@@ -96,8 +96,12 @@ ngx_http_k8s_metrics_node_where(ngx_http_k8s_metrics_out_t *out,
 
     if (node->address.len) {
         ngx_http_k8s_metrics_page_text(out, &node->address, 255);
-        ngx_http_k8s_metrics_out_lit(out, " port ");
-        ngx_http_k8s_metrics_out_uint(out, node->port);
+
+        if (node->port) {
+            ngx_http_k8s_metrics_out_lit(out, " port ");
+            ngx_http_k8s_metrics_out_uint(out, node->port);
+        }
+
         ngx_http_k8s_metrics_out_lit(out, ", ");
         ngx_http_k8s_metrics_page_text(out, &node->path, 255);
 

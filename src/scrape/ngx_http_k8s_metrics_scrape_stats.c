@@ -47,8 +47,15 @@ ngx_http_k8s_metrics_scrape_request(ngx_http_k8s_metrics_kubelet_t *k,
     request->ended = (uint64_t) ngx_time();
     request->resolution = k->scraper->conf->resolution;
     request->next = k->timer.timer_set ? k->timer.timer.key : 0;
+    request->path = (k->source && k->source->path.len) ? k->source->path
+                                                       : k->path;
+
+    if (k->scraper->conf->node_proxy) {
+        ngx_str_set(&request->address, "through the API server");
+        return;
+    }
+
     request->port = k->port;
-    request->path = k->path;
 
     if (k->peer) {
         request->address = k->address;

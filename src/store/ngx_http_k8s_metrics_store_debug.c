@@ -276,13 +276,9 @@ ngx_http_k8s_metrics_explain_points(ngx_http_k8s_metrics_shblock_t *block,
     int64_t                       window;
     uint64_t                      rate;
     ngx_uint_t                    i, rates;
-    ngx_http_k8s_metrics_point_t  last, prev;
 
     rates = 0;
     e->containers = n;
-
-    ngx_memzero(&last, sizeof(ngx_http_k8s_metrics_point_t));
-    ngx_memzero(&prev, sizeof(ngx_http_k8s_metrics_point_t));
 
     for (i = 0; i < n; i++) {
 
@@ -305,21 +301,14 @@ ngx_http_k8s_metrics_explain_points(ngx_http_k8s_metrics_shblock_t *block,
 
         e->points++;
 
-        last.timestamp = c[i].last.timestamp;
-        last.start = c[i].last.start;
-        last.cpu = c[i].last.cpu;
-        prev.timestamp = c[i].prev_timestamp;
-        prev.start = c[i].prev_start;
-        prev.cpu = c[i].prev_cpu;
-
-        if (ngx_http_k8s_metrics_points_rate(&last, &prev, &rate, &window)
+        if (ngx_http_k8s_metrics_samples_rate(&c[i], &rate, &window)
             != NGX_OK)
         {
             continue;
         }
 
-        if (rates++ == 0 || last.timestamp < e->timestamp) {
-            e->timestamp = last.timestamp;
+        if (rates++ == 0 || c[i].last.timestamp < e->timestamp) {
+            e->timestamp = c[i].last.timestamp;
             e->window = window;
         }
     }

@@ -552,6 +552,11 @@ void ngx_http_k8s_metrics_samples_merge(ngx_http_k8s_metrics_scrape_t *scrape,
     const ngx_http_k8s_metrics_point_t *point,
     ngx_http_k8s_metrics_shcontainer_t *new, int64_t resolution);
 
+/* The rate between a container's two points, as of points_rate(). */
+ngx_int_t ngx_http_k8s_metrics_samples_rate(
+    const ngx_http_k8s_metrics_shcontainer_t *c, uint64_t *nanocores,
+    int64_t *window);
+
 /* The pod's entry in a block, or NULL; the block may be a copy. */
 ngx_http_k8s_metrics_shsample_t *ngx_http_k8s_metrics_samples_pod(
     ngx_http_k8s_metrics_shblock_t *block, uint32_t pod, uint32_t birth);

@@ -391,7 +391,6 @@ ngx_http_k8s_metrics_copy_usages_locked(ngx_http_k8s_metrics_readings_t *r,
     int64_t                              window;
     uint64_t                             rate;
     ngx_uint_t                           i, n;
-    ngx_http_k8s_metrics_point_t         last, prev;
     ngx_http_k8s_metrics_usage_t        *u;
     ngx_http_k8s_metrics_shcontainer_t  *c;
 
@@ -405,22 +404,15 @@ ngx_http_k8s_metrics_copy_usages_locked(ngx_http_k8s_metrics_readings_t *r,
     }
 
     for (i = 0; i < n; i++) {
-        last.timestamp = c[i].last.timestamp;
-        last.start = c[i].last.start;
-        last.cpu = c[i].last.cpu;
-        prev.timestamp = c[i].prev_timestamp;
-        prev.start = c[i].prev_start;
-        prev.cpu = c[i].prev_cpu;
-
-        if (ngx_http_k8s_metrics_points_rate(&last, &prev, &rate, &window)
+        if (ngx_http_k8s_metrics_samples_rate(&c[i], &rate, &window)
             != NGX_OK)
         {
             continue;
         }
 
-        if (!item->has_time || last.timestamp < item->timestamp) {
+        if (!item->has_time || c[i].last.timestamp < item->timestamp) {
             item->has_time = 1;
-            item->timestamp = last.timestamp;
+            item->timestamp = c[i].last.timestamp;
             item->window = window;
         }
 

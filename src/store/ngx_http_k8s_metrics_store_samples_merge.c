@@ -10,6 +10,9 @@
 #include "ngx_http_k8s_metrics_store_internal.h"
 
 
+static void ngx_http_k8s_metrics_samples_points(
+    const ngx_http_k8s_metrics_shcontainer_t *c,
+    ngx_http_k8s_metrics_point_t *last, ngx_http_k8s_metrics_point_t *prev);
 static ngx_uint_t ngx_http_k8s_metrics_samples_keep(
     ngx_http_k8s_metrics_scrape_t *scrape,
     ngx_http_k8s_metrics_shcontainer_t *old,
@@ -27,17 +30,12 @@ ngx_http_k8s_metrics_samples_merge(ngx_http_k8s_metrics_scrape_t *scrape,
 {
     ngx_http_k8s_metrics_point_t  last, prev;
 
-    ngx_memzero(&last, sizeof(ngx_http_k8s_metrics_point_t));
-    ngx_memzero(&prev, sizeof(ngx_http_k8s_metrics_point_t));
-
     if (old) {
-        last.timestamp = old->last.timestamp;
-        last.start = old->last.start;
-        last.cpu = old->last.cpu;
-        last.memory = old->last.memory;
-        prev.timestamp = old->prev_timestamp;
-        prev.start = old->prev_start;
-        prev.cpu = old->prev_cpu;
+        ngx_http_k8s_metrics_samples_points(old, &last, &prev);
+
+    } else {
+        ngx_memzero(&last, sizeof(ngx_http_k8s_metrics_point_t));
+        ngx_memzero(&prev, sizeof(ngx_http_k8s_metrics_point_t));
     }
 
     ngx_http_k8s_metrics_points_merge(&last, &prev, point, resolution);
@@ -108,4 +106,35 @@ ngx_http_k8s_metrics_samples_wait(ngx_http_k8s_metrics_scrape_t *scrape,
     if (scrape->wait == 0 || wait < scrape->wait) {
         scrape->wait = wait;
     }
+}
+
+
+ngx_int_t
+ngx_http_k8s_metrics_samples_rate(const ngx_http_k8s_metrics_shcontainer_t *c,
+    uint64_t *nanocores, int64_t *window)
+{
+    ngx_http_k8s_metrics_point_t  last, prev;
+
+    ngx_http_k8s_metrics_samples_points(c, &last, &prev);
+
+    return ngx_http_k8s_metrics_points_rate(&last, &prev, nanocores, window);
+}
+
+
+static void
+ngx_http_k8s_metrics_samples_points(
+    const ngx_http_k8s_metrics_shcontainer_t *c,
+    ngx_http_k8s_metrics_point_t *last, ngx_http_k8s_metrics_point_t *prev)
+{
+    ngx_memzero(last, sizeof(ngx_http_k8s_metrics_point_t));
+    ngx_memzero(prev, sizeof(ngx_http_k8s_metrics_point_t));
+
+    last->timestamp = c->last.timestamp;
+    last->start = c->last.start;
+    last->cpu = c->last.cpu;
+    last->memory = c->last.memory;
+
+    prev->timestamp = c->prev_timestamp;
+    prev->start = c->prev_start;
+    prev->cpu = c->prev_cpu;
 }

@@ -15,15 +15,7 @@ authority kubelet-ca
 certificate kwok kubelet-ca /CN=kwok serverAuth IP:127.30.0.3
 
 control_plane() {
-    start_apiserver $net.0.1 \
-        --requestheader-client-ca-file=front-ca.crt \
-        --requestheader-allowed-names=front-proxy-client \
-        --requestheader-username-headers=X-Remote-User \
-        --requestheader-uid-headers=X-Remote-Uid \
-        --requestheader-group-headers=X-Remote-Group \
-        --requestheader-extra-headers-prefix=X-Remote-Extra- \
-        --proxy-client-cert-file=front-proxy.crt \
-        --proxy-client-key-file=front-proxy.key
+    start_apiserver $net.0.1 "${front_proxy[@]}"
 }
 
 start_etcd

@@ -131,6 +131,18 @@ start_etcd() {
         --initial-cluster "default=http://$net.0.1:12380"
 }
 
+# of a front proxy as kubeadm sets it up, for start_apiserver
+front_proxy=(
+    --requestheader-client-ca-file=front-ca.crt
+    --requestheader-allowed-names=front-proxy-client
+    --requestheader-username-headers=X-Remote-User
+    --requestheader-uid-headers=X-Remote-Uid
+    --requestheader-group-headers=X-Remote-Group
+    --requestheader-extra-headers-prefix=X-Remote-Extra-
+    --proxy-client-cert-file=front-proxy.crt
+    --proxy-client-key-file=front-proxy.key
+)
+
 # start_apiserver ADDRESS FLAG...
 start_apiserver() {
     local address=$1

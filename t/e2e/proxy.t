@@ -27,14 +27,7 @@ certificate kwok kubelet-ca /CN=kwok serverAuth IP:192.0.2.3
 start_etcd
 start_apiserver $net.0.1 \
     --kubelet-certificate-authority=kubelet-ca.crt \
-    --requestheader-client-ca-file=front-ca.crt \
-    --requestheader-allowed-names=front-proxy-client \
-    --requestheader-username-headers=X-Remote-User \
-    --requestheader-uid-headers=X-Remote-Uid \
-    --requestheader-group-headers=X-Remote-Group \
-    --requestheader-extra-headers-prefix=X-Remote-Extra- \
-    --proxy-client-cert-file=front-proxy.crt \
-    --proxy-client-key-file=front-proxy.key
+    "${front_proxy[@]}"
 ready 'kube-apiserver is ready'
 
 start kwok "$BIN/kwok" --kubeconfig=admin.conf --config="$here/kwok.yaml" \

@@ -11,15 +11,7 @@ nginx_port=18643
 . "$(dirname "$0")/plane.sh"
 
 start_etcd
-start_apiserver $net.0.1 \
-    --requestheader-client-ca-file=front-ca.crt \
-    --requestheader-allowed-names=front-proxy-client \
-    --requestheader-username-headers=X-Remote-User \
-    --requestheader-uid-headers=X-Remote-Uid \
-    --requestheader-group-headers=X-Remote-Group \
-    --requestheader-extra-headers-prefix=X-Remote-Extra- \
-    --proxy-client-cert-file=front-proxy.crt \
-    --proxy-client-key-file=front-proxy.key
+start_apiserver $net.0.1 "${front_proxy[@]}"
 ready 'kube-apiserver is ready'
 register
 

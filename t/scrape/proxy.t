@@ -118,6 +118,12 @@ set(2, fault => '401');
 set(3, fault => '403');
 set(4, fault => 'nostats');
 
+my $page = $t->get(path => '/debug/nodes')->{body};
+
+like($page, qr{^node node-00000 .*\n    through the API server, /metrics/}m,
+     'the page of nodes says how they are asked');
+unlike($page, qr{no usable address}, 'and that they are');
+
 my %words = (
     1 => '503 Service Unavailable: the API server could not reach the kubelet',
     2 => '401 Unauthorized: the kubelet does not know the API server',

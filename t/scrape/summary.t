@@ -119,6 +119,9 @@ ok(wait_for(3, sub { asked(1) >= 2 }), 'and at once for its summary');
 ok(wait_for(30, sub { served(1) }), 'it is served')
     or diag $t->log(qr/node-00001/);
 is(compare(1), '4 pods', 'what it is');
+like($t->get(path => '/debug/nodes')->{body},
+     qr{^node node-00001 .*\n    \S+ port \d+, /stats/summary}m,
+     'the page of nodes says what is asked for');
 is(compare(5), '4 pods', 'beside one with /metrics/resource');
 
 for my $case ([ 2, qr{port \d+, \S+\).*404 Not Found: no metrics at that path.*, nor a /stats/summary} ],
